@@ -1,0 +1,223 @@
+"""What comes out of the engine: parts, charges with their reasons, sums read off them.
+
+No sum is stored. Total, funds and person's share are read off the parts and the
+charges, so no step can make a fen appear or vanish and the explanation adds up
+to the split by construction.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from enum import StrEnum
+
+from settlement.claim import Accumulators
+from settlement.money import Money
+
+
+class Payer(StrEnum):
+    """Who bears a charge."""
+
+    POOLED_FUND = "pooled_fund"  #: 基本医疗保险统筹基金支出 (hifp_pay)
+    CIVIL_SERVANT_FUND = "civil_servant_fund"  #: 公务员医疗补助资金支出 (cvlserv_pay)
+    EMPLOYER_FUND = "employer_fund"  #: 企业补充医疗保险基金支出 (hifes_pay)
+    CRITICAL_ILLNESS_FUND = "critical_illness_fund"  #: 居民大病保险资金支出 (hifmi_pay)
+    LARGE_CLAIM_FUND = "large_claim_fund"  #: 职工大额医疗费用补助 (hifob_pay)
+    MEDICAL_AID = "medical_aid"  #: 医疗救助基金支出 (maf_pay)
+    OTHER_FUND = "other_fund"  #: 其他支出 (oth_pay)
+    HOSPITAL = "hospital"  #: 医院负担金额 (hosp_part_amt)
+    ACCOUNT = "account"  #: 个人账户支出 (acct_pay)
+    CASH = "cash"  #: 个人现金支出 (psn_cash_pay)
+
+
+FUNDS = (
+    Payer.POOLED_FUND,
+    Payer.CIVIL_SERVANT_FUND,
+    Payer.EMPLOYER_FUND,
+    Payer.CRITICAL_ILLNESS_FUND,
+    Payer.LARGE_CLAIM_FUND,
+    Payer.MEDICAL_AID,
+    Payer.OTHER_FUND,
+)
+
+
+class Part(StrEnum):
+    """The four disjoint parts of every line."""
+
+    UNCOVERED = "uncovered"  #: 全自费金额 (fulamt_ownpay_amt)
+    OVER_PRICE_LIMIT = "over_price_limit"  #: 超限价自费费用 (overlmt_selfpay)
+    UPFRONT_SHARE = "upfront_share"  #: 先行自付金额 (preselfpay_amt)
+    IN_SCOPE = "in_scope"  #: 符合政策范围金额 (inscp_scp_amt)
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """Where a value comes from: document, place in it, its words, how sure we are."""
+
+    document: str
+    article: str
+    quote: str
+    url: str
+    grade: str  #: A public body … E unverified repository (see docs/policy-packs.md)
+    since: dt.date  #: in force from
+    checked_on: dt.date  #: the day somebody last looked
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why an amount is what it is.
+
+    ``rule`` is a stable word (``band``, ``deductible`` …), ``value`` the policy value as
+    printed (``"65%"``, ``"700.00"``), ``arithmetic`` the sum with its numbers
+    (``"(3000.00 - 700.00) x 65% = 1495.00"``) in signs any language reads.
+    """
+
+    rule: str
+    value: str
+    arithmetic: str
+    clause: Clause
+
+
+@dataclass(frozen=True, slots=True)
+class LinePart:
+    """A part of one fee line with the reason for it."""
+
+    line_no: int
+    part: Part
+    amount: Money
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """An amount that one payer bears, with the reason for it."""
+
+    payer: Payer
+    amount: Money
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class PackId:
+    """Which policy pack computed a split; stored with every settlement."""
+
+    name: str
+    version: int
+    digest: str  #: SHA-256 of the pack's bytes, hex
+    verified: bool  #: False: sample figures, to be said on every screen and receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Who pays what for one claim, and why."""
+
+    parts: tuple[LinePart, ...]
+    charges: tuple[Charge, ...]
+    deductible: Money  #: 实际支付起付线, lies inside in_scope (act_pay_dedc)
+    deductible_reason: Reason | None
+    pooled_ratio_bp: int  #: 统筹基金支付比例 in basis points (pool_prop_selfpay)
+    account_balance: Money  #: 余额 after the settlement (balc)
+    before: Accumulators
+    after: Accumulators
+    pack: PackId
+
+    def part(self, which: Part) -> Money:
+        """Return the sum of one part over all lines."""
+        return Money.total(p.amount for p in self.parts if p.part is which)
+
+    def paid_by(self, payer: Payer) -> Money:
+        """Return what *payer* bears."""
+        return Money.total(c.amount for c in self.charges if c.payer is payer)
+
+    @property
+    def total_fee(self) -> Money:
+        """医疗费总额 (medfee_sumamt)."""
+        return Money.total(p.amount for p in self.parts)
+
+    @property
+    def fund_total(self) -> Money:
+        """基金支付总额 (fund_pay_sumamt)."""
+        return Money.total(self.paid_by(fund) for fund in FUNDS)
+
+    @property
+    def person_total(self) -> Money:
+        """个人负担总金额 (psn_part_amt)."""
+        return self.paid_by(Payer.ACCOUNT) + self.paid_by(Payer.CASH)
+
+    @property
+    def cash_pay(self) -> Money:
+        """个人现金支出, what the patient pays now (psn_cash_pay)."""
+        return self.paid_by(Payer.CASH)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A foreseen refusal: the policy has no benefit here, with the reason to print.
+
+    ``code`` is stable and kebab-case; ``facts`` fill the sentence for the screen.
+    """
+
+    code: str
+    facts: dict[str, str]
+    clause: Clause | None = None
+
+
+Outcome = Split | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class SettledAmounts:
+    """The amounts of a settlement as the centre answered them: the money.
+
+    The same shape carries the local split's sums for comparison; a cancellation
+    has every amount negative (I9).
+    """
+
+    total_fee: Money
+    uncovered: Money
+    over_price_limit: Money
+    upfront_share: Money
+    in_scope: Money
+    deductible: Money
+    pooled_fund: Money
+    pooled_ratio_bp: int
+    civil_servant_fund: Money
+    employer_fund: Money
+    critical_illness_fund: Money
+    large_claim_fund: Money
+    medical_aid: Money
+    other_fund: Money
+    fund_total: Money
+    person_total: Money
+    account_pay: Money
+    family_account_pay: Money
+    cash_pay: Money
+    hospital_share: Money
+    account_balance: Money
+
+    @classmethod
+    def of(cls, split: Split) -> SettledAmounts:
+        """Read the sums off a local *split*."""
+        return cls(
+            total_fee=split.total_fee,
+            uncovered=split.part(Part.UNCOVERED),
+            over_price_limit=split.part(Part.OVER_PRICE_LIMIT),
+            upfront_share=split.part(Part.UPFRONT_SHARE),
+            in_scope=split.part(Part.IN_SCOPE),
+            deductible=split.deductible,
+            pooled_fund=split.paid_by(Payer.POOLED_FUND),
+            pooled_ratio_bp=split.pooled_ratio_bp,
+            civil_servant_fund=split.paid_by(Payer.CIVIL_SERVANT_FUND),
+            employer_fund=split.paid_by(Payer.EMPLOYER_FUND),
+            critical_illness_fund=split.paid_by(Payer.CRITICAL_ILLNESS_FUND),
+            large_claim_fund=split.paid_by(Payer.LARGE_CLAIM_FUND),
+            medical_aid=split.paid_by(Payer.MEDICAL_AID),
+            other_fund=split.paid_by(Payer.OTHER_FUND),
+            fund_total=split.fund_total,
+            person_total=split.person_total,
+            account_pay=split.paid_by(Payer.ACCOUNT),
+            family_account_pay=Money.ZERO,
+            cash_pay=split.cash_pay,
+            hospital_share=split.paid_by(Payer.HOSPITAL),
+            account_balance=split.account_balance,
+        )
