@@ -1,7 +1,9 @@
 """What a bill costs whom, and the books.
 
+errors      the tree of what can go wrong
 money       integer fen, and the only place that rounds
 claim       what is asked: visit, fee lines, person, accumulators of the year
+catalogue   what each item is, as far as money goes
 policy      what the region's text says, as typed and dated values
 rules       one pure function per step of the split
 engine      the steps in order: (claim, pack) -> Settled | Refused

@@ -1,0 +1,13 @@
+"""What a site sets up, checked once at start; files in, typed values out.
+
+settings    the terminal's settings: a TOML file and the environment
+packs       policy packs: TOML in, settlement.policy out
+catalogue   the catalogue of items: TOML in, settlement.catalogue out
+toml_table  a TOML table that refuses an unknown key by name
+packs/      the packs, one folder per region, each with its SOURCE.md
+catalogue/  sample.toml: synthetic items
+bills/      three sample bills
+cards/      card profiles: file layouts and keys as data
+
+Knows the types of settlement and reader, never the daemon.
+"""

@@ -1,0 +1,1 @@
+"""Files of configuration: in, checked, or refused by key."""
