@@ -27,7 +27,7 @@ class Link(Protocol):
             CardMuteError: something is in the slot that does not answer.
         """
 
-    def transmit(self, command: bytes) -> bytes:
+    def transmit(self, command: bytes | bytearray) -> bytes:
         """Exchange one APDU; the answer ends in the two status bytes."""
 
     def power_off(self) -> None:

@@ -1,0 +1,111 @@
+"""Emulated cards made from data: files as the profile lays them out, keys, a PIN."""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from reader.codec import write_an, write_cn
+from reader.crypto import Algorithm
+from reader.emulator.cos import CardOs, Memory
+from reader.keys import TEST_ROOT, CardContext
+from reader.profile import CardFile, Coding, Element, Profile
+from reader.session import card_factor
+
+MOST_TRIES = 3
+#: Undecodable in GB 18030: what a worn chip gives for a text.
+_DAMAGE = b"\xff"
+_SPEC_VERSION = {"v2": "2.00", "v3": "3.00"}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CardSpec:
+    """One emulated card as data. All holders are invented."""
+
+    card_id: str
+    label: str
+    generation: str  #: name of a profile
+    card_no: str
+    card_serial: str
+    person_cert_no: str
+    name: str
+    sex: str
+    birth_date: dt.date
+    issued_on: dt.date
+    valid_until: dt.date
+    pin: str
+    tries: int
+    damaged: str  #: name of an element that does not read; empty: none
+
+
+def build_card(
+    spec: CardSpec,
+    profiles: Sequence[Profile],
+    *,
+    random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+    root: bytes = TEST_ROOT,
+) -> CardOs:
+    """Make the chip that *spec* describes, under the test root."""
+    profile = next(p for p in profiles if p.name == spec.generation)
+    region = spec.card_serial[:6]
+    # T=0, direct convention, 13 historical bytes; the last eight are the card factor
+    # (card vendor, region, serial).
+    atr = bytes.fromhex(
+        "3B6D000081544C9686" + "8444" + region[:4] + spec.card_serial[16:24]
+    )
+    context = CardContext(
+        Algorithm(profile.default_algorithm),
+        profile.factors(region, card_factor(atr)),
+    )
+    values = _values(spec)
+    records = {
+        file.name: [_record(element, values, spec.damaged) for element in file.elements]
+        for file in profile.files.values()
+        if _covers(file, values)
+    }
+    pin = spec.pin + "f" * (len(spec.pin) % 2)
+    memory = Memory(
+        records=records,
+        pin=bytes.fromhex(pin),
+        most_tries=MOST_TRIES,
+        tries_left=spec.tries,
+    )
+    return CardOs(profile, atr, root, context, memory, random_bytes)
+
+
+def _values(spec: CardSpec) -> dict[str, str]:
+    return {
+        "card_serial": spec.card_serial,
+        "card_class": "3",
+        "spec_version": _SPEC_VERSION[spec.generation],
+        "issuer": "915600000299010099010001",
+        "issued_on": f"{spec.issued_on:%Y%m%d}",
+        "valid_until": f"{spec.valid_until:%Y%m%d}",
+        "card_no": spec.card_no,
+        "person_cert_no": spec.person_cert_no,
+        "name": spec.name,
+        "name_more": "",
+        "sex": spec.sex,
+        "nation": "01",
+        "birthplace": "990100",
+        "birth_date": f"{spec.birth_date:%Y%m%d}",
+    }
+
+
+def _covers(file: CardFile, values: dict[str, str]) -> bool:
+    return all(element.name in values for element in file.elements)
+
+
+def _record(element: Element, values: dict[str, str], damaged: str) -> bytes:
+    value = values[element.name]
+    if element.name == damaged:
+        raw = _DAMAGE * element.width
+    elif element.coding is Coding.TEXT:
+        raw = write_an(value, element.width)
+    elif element.name == "card_serial":
+        raw = bytes.fromhex(value)
+    else:
+        raw = write_cn(value, element.width)
+    return bytes((element.tag, element.width)) + raw
