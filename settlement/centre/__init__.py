@@ -6,6 +6,22 @@ envelope   the message around every transaction, request and answer
 signing    the CSB dialect's signature over the headers
 gateway    the client: one message out, one classified answer back
 statement  the TAB-separated files in ZIP of 3202
-book       the centre's own ledger: persons, accumulators, settlements (SQLAlchemy Core)
-server     the reference centre: answers the same messages from the book
+book       the centre's own ledger: one transaction per message (SQLAlchemy Core)
+tables     its tables, append-only where something is posted
+persons    who is insured, for what, and how the year and the account stand
+visits     visits, diagnoses, fee lines
+records    settlements, negative records, reversals, double entry
+inbox      which messages came: each books once, a reversed one never
+drawer     sign-ins and files
+refusal    what the centre says no with
+gate       the signature as the centre checks it
+forms      how a field of a message is read, or refused by name
+intake     what each transaction asks, as plain values
+answers    what each transaction answers, as its nodes
+settling   what the centre works out: its own classes, pack and accumulators
+shelf      the packs, the catalogue and the engine behind it
+comparing  the statement: sums and rows against the book
+transactions  what is done for each transaction
+server     the reference centre as a WSGI application
+serving    the same on a port of this machine
 """

@@ -1,0 +1,73 @@
+"""What can go wrong between the terminal and the centre, in three classes apart.
+
+CentreError                the root
+├── CentreRejectedError    the centre said no: certain, nothing booked
+├── CentreNotSentError     no byte of the message left this machine: certain
+├── CentreGatewayError     the gateway before the centre refused: certain, not delivered
+└── CentreUnknownError     sent, and no answer to rely on: never the same as failed
+"""
+
+from __future__ import annotations
+
+from settlement.errors import SettlementError
+
+
+class CentreError(SettlementError):
+    """A message to the centre did not come to a good end."""
+
+    code = "centre-failed"
+
+
+class CentreRejectedError(CentreError):
+    """The centre answered with a business no (infcode -1); nothing was booked."""
+
+    code = "centre-rejected"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            "The centre did not accept the message; nothing was booked. Read its "
+            "reason on the screen and correct what it names."
+        )
+        self.reason = reason  #: the centre's own words
+
+
+class CentreNotSentError(CentreError):
+    """The connection could not be made; nothing left this machine."""
+
+    code = "centre-not-sent"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"The centre could not be reached ({why}); nothing was sent. Check the "
+            "line and try again."
+        )
+        self.why = why
+
+
+class CentreGatewayError(CentreError):
+    """The gateway refused the message before the centre saw it (HTTP 4xx)."""
+
+    code = "centre-gateway-refused"
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(
+            f"The gateway refused the message with {status}; it did not reach the "
+            "centre. Check the access key and this machine's clock."
+        )
+        self.status = status
+        self.message = message
+
+
+class CentreUnknownError(CentreError):
+    """The message was sent and no answer came that can be relied on."""
+
+    code = "centre-unknown"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"The message was sent and its outcome is not known ({why}). It is looked "
+            "up by itself; do not send it again."
+        )
+        self.why = (
+            why  #: time-out, broken-pipe, http-5xx, unparsable, identity-broken …
+        )

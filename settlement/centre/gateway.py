@@ -1,0 +1,438 @@
+"""The client of the national interface: one message out, one classified answer back.
+
+Nothing is retried here. A message whose connection could not be made was not sent;
+one that left and has no answer to rely on is unknown; the two are never confused.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+import urllib3
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    NameResolutionError,
+    NewConnectionError,
+    ReadTimeoutError,
+)
+
+from settlement.centre import gate, replies, requests, statement
+from settlement.centre.errors import (
+    CentreError,
+    CentreGatewayError,
+    CentreNotSentError,
+    CentreRejectedError,
+    CentreUnknownError,
+)
+from settlement.centre.port import (
+    CentreSettlement,
+    Certificate,
+    Entitlement,
+    Order,
+    Person,
+    StatementGroup,
+    StatementResult,
+    StatementRow,
+    TotalsVerdict,
+)
+from settlement.centre.replies import Json, UnreadableAnswerError
+from settlement.claim import Accumulators, Insurance, VisitKind
+from settlement.money import Money
+from settlement.nhsa import Infno, identity_faults
+from settlement.split import SettledAmounts
+
+Read = TypeVar("Read")
+
+#: Asks the reference centre, in demonstration mode, to spoil its answer.
+FAULT_HEADER = "X-Demo-Fault"
+#: 人员类别 sent with an order where the terminal knows none better: 城乡居民.
+_PERSON_TYPE = {Insurance.RESIDENT: "1701", Insurance.EMPLOYEE: "11"}
+_BAD_REQUEST, _SERVER_ERROR = 400, 500
+#: No answer of the interface is larger (input and output are C(40000)); files are.
+MAX_ANSWER = 80 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """Where the centre is, who we are, and how long we wait."""
+
+    url: str
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    institution_code: str  #: 定点医药机构编号, 12 characters
+    institution_name: str
+    care_region: str  #: 就医地医保区划
+    operator: str = "T001"
+    operator_name: str = "窗口"
+    connect_timeout_s: float = 3.0
+    read_timeout_s: float = 8.0
+    api_version: str = "1.0.0"
+
+
+class Gateway:
+    """Implements ``settlement.centre.port.Centre`` over signed HTTP (CSB dialect)."""
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        *,
+        msgids: Callable[[], str],
+        now: Callable[[], dt.datetime],
+    ) -> None:
+        self._settings = settings
+        self._msgids = msgids
+        self._now = now
+        self._sign_guard = threading.Lock()
+        self._sign_no = ""
+        self._signed_on: dt.date | None = None
+        self._faults: dict[str, str] = {}
+
+    # -- demonstration ----------------------------------------------------------
+
+    def arm_fault(self, infno: str, fault: str) -> None:
+        """Send *fault* with the next message of *infno*, once."""
+        self._faults[infno] = fault
+
+    # -- the port ---------------------------------------------------------------
+
+    def sign_in(self) -> str:
+        """Sign in once a day (9001)."""
+        today = self._now().date()
+        with self._sign_guard:
+            if self._signed_on == today:
+                return self._sign_no
+        # Two threads may both sign in; either number is good and no lock is held.
+        node = requests.sign_in(self._settings.operator)
+        output = self._query(Infno.SIGN_IN, node, sign_no="")
+        sign_no = _read(
+            lambda: replies.needed(replies.node(output, "signinoutb"), "sign_no")
+        )
+        with self._sign_guard:
+            self._sign_no, self._signed_on = sign_no, today
+        return sign_no
+
+    def person(self, certificate: Certificate) -> Person:
+        """Ask who holds *certificate* (1101)."""
+        output = self._ask(Infno.PERSON, requests.person(certificate))
+        return _read(lambda: replies.person(output))
+
+    def entitlements(
+        self,
+        person_id: str,
+        insurance: Insurance,
+        region: str,
+        kind: VisitKind,
+        on: dt.datetime,
+    ) -> tuple[Entitlement, ...]:
+        """Ask which funds the person enjoys (2001)."""
+        node = requests.entitlements(
+            person_id,
+            insurance,
+            self._settings.institution_code,
+            kind,
+            requests.stamp(on),
+        )
+        output = self._ask(Infno.ENTITLEMENTS, node, region)
+        return _read(lambda: replies.entitlements(output))
+
+    def accumulators(
+        self, person_id: str, insurance: Insurance, region: str, year: int
+    ) -> Accumulators:
+        """Ask for the year so far (5206)."""
+        node = requests.accumulators(person_id, year)
+        output = self._ask(Infno.ACCUMULATORS, node, region)
+        return _read(lambda: replies.accumulators(output, insurance, year))
+
+    def open_visit(self, order: Order) -> str:
+        """Register (2201), tell kind and diagnosis (2203), upload the lines (2204)."""
+        region = order.insured_region
+        person_type = _PERSON_TYPE[order.insurance]
+        output = self._ask(
+            Infno.REGISTER, requests.registration(order, person_type), region
+        )
+        visit_id = _read(
+            lambda: replies.needed(replies.node(output, "data"), "mdtrt_id")
+        )
+        order = replace(order, visit_id=visit_id)
+        operator = self._settings.operator
+        self._ask(Infno.VISIT_INFO, requests.visit_info(order, operator), region)
+        self._ask(Infno.FEE_UPLOAD, requests.fee_upload(order, operator), region)
+        return visit_id
+
+    def presettle(self, order: Order) -> CentreSettlement:
+        """Ask what a settlement would come to (2206, 2101)."""
+        person_type = _PERSON_TYPE[order.insurance]
+        if order.kind is VisitKind.PHARMACY:
+            infno = Infno.PHARMACY_PRESETTLE
+            node = requests.pharmacy(order, person_type, final=False)
+        else:
+            infno = Infno.OUTPATIENT_PRESETTLE
+            node = requests.clinic(order, person_type)
+        output = self._ask(infno, node, order.insured_region)
+        found = _read(lambda: replies.settlement(output, self._zone()))
+        _check(found, total=order.total_fee)
+        return found
+
+    def settle(
+        self, order: Order, expected: SettledAmounts, msgid: str
+    ) -> CentreSettlement:
+        """Settle (2207, 2102) under a msgid that is durable already."""
+        person_type = _PERSON_TYPE[order.insurance]
+        sign_no = self._signed_in()
+        if order.kind is VisitKind.PHARMACY:
+            infno = Infno.PHARMACY_SETTLE
+            node = requests.pharmacy(order, person_type, final=True)
+        else:
+            infno = Infno.OUTPATIENT_SETTLE
+            node = requests.clinic(order, person_type, expected)
+        output = self._send(infno, node, order.insured_region, msgid, sign_no)
+        found = _read(lambda: replies.settlement(output, self._zone()))
+        _check(found, total=order.total_fee, msgid=msgid, booked=True)
+        return found
+
+    def cancel(
+        self, settled: CentreSettlement, kind: VisitKind, region: str, msgid: str
+    ) -> CentreSettlement:
+        """Take a settlement back whole (2208, 2103)."""
+        sign_no = self._signed_in()
+        pharmacy = kind is VisitKind.PHARMACY
+        infno = Infno.PHARMACY_CANCEL if pharmacy else Infno.OUTPATIENT_CANCEL
+        node = requests.cancellation(settled)
+        output = self._send(infno, node, region, msgid, sign_no)
+        found = _read(lambda: replies.settlement(output, self._zone(), like=settled))
+        _check(found, total=-settled.amounts.total_fee, msgid=msgid, booked=True)
+        return found
+
+    def reverse(self, person_id: str, region: str, msgid: str, infno: str) -> None:
+        """Reverse a message by its msgid (2601)."""
+        self._ask(Infno.REVERSE, requests.reversal(person_id, msgid, infno), region)
+
+    def find(
+        self, person_id: str, region: str, visit_id: str, msgid: str
+    ) -> CentreSettlement | None:
+        """Look for what *msgid* booked on a visit: 5204 for the ids, 5203 for each."""
+        output = self._query(
+            Infno.FEE_QUERY,
+            requests.fee_query(person_id, visit_id),
+            region,
+            node_name="",
+        )
+        ids = _read(
+            lambda: requests.distinct(
+                [replies.text(row, "setl_id") for row in replies.rows(output, "rows")]
+            )
+        )
+        for settlement_id in ids:
+            found = self.settlement(person_id, region, visit_id, settlement_id)
+            if found.msgid == msgid:
+                return found
+        return None
+
+    def settlement(
+        self, person_id: str, region: str, visit_id: str, settlement_id: str
+    ) -> CentreSettlement:
+        """Read one settlement (5203)."""
+        node = requests.settlement_query(person_id, visit_id, settlement_id)
+        output = self._ask(Infno.SETTLEMENT_QUERY, node, region)
+        found = _read(lambda: replies.settlement(output, self._zone()))
+        _check(found)
+        return found
+
+    def compare_totals(self, group: StatementGroup) -> TotalsVerdict:
+        """Compare one group's totals (3201)."""
+        output = self._ask(Infno.COMPARE_TOTALS, requests.totals(group))
+        return _read(lambda: replies.totals_verdict(output))
+
+    def compare_rows(
+        self, group: StatementGroup, rows: tuple[StatementRow, ...]
+    ) -> tuple[StatementResult, ...]:
+        """Upload our rows (9101), have them compared (3202), fetch the verdict (9102)."""
+        institution = self._settings.institution_code
+        name = f"{group.clearing_type}_{group.begin:%Y%m%d}.zip"
+        output = self._ask(
+            Infno.FILE_UPLOAD,
+            requests.upload(statement.pack_rows(rows), name, institution),
+        )
+        file_no = _read(lambda: replies.needed(output, "file_qury_no"))
+        output = self._ask(Infno.COMPARE_ROWS, requests.detail_totals(group, file_no))
+        info = _read(lambda: replies.node(output, "fileinfo"))
+        content = self._download(
+            replies.text(info, "file_qury_no"), replies.text(info, "filename")
+        )
+        return _read(lambda: statement.unpack_results(content))
+
+    # -- on the wire ------------------------------------------------------------
+
+    def _zone(self) -> dt.tzinfo:
+        zone = self._now().tzinfo
+        if zone is None:
+            msg = "the gateway's clock has no time zone"
+            raise AssertionError(msg)
+        return zone
+
+    def _signed_in(self) -> str:
+        """Sign in before money moves; a failure here is certain to move none."""
+        try:
+            return self.sign_in()
+        except CentreUnknownError as error:
+            raise CentreNotSentError(f"sign-in: {error.why}") from error
+
+    def _ask(
+        self, infno: Infno, node: requests.Node, region: str = ""
+    ) -> dict[str, Json]:
+        """Ask something that moves no money; sign in first."""
+        return self._query(infno, node, region, sign_no=self.sign_in())
+
+    def _query(
+        self,
+        infno: Infno,
+        node: requests.Node,
+        region: str = "",
+        *,
+        sign_no: str | None = None,
+        node_name: str = "output",
+    ) -> dict[str, Json]:
+        number = self.sign_in() if sign_no is None else sign_no
+        answer = self._exchange(infno, node, region, self._msgids(), number)
+        return _output(answer, listed=not node_name)
+
+    def _send(
+        self, infno: Infno, node: requests.Node, region: str, msgid: str, sign_no: str
+    ) -> dict[str, Json]:
+        return _output(self._exchange(infno, node, region, msgid, sign_no))
+
+    def _download(self, file_no: str, filename: str) -> bytes:
+        node = requests.download(file_no, filename, self._settings.institution_code)
+        answer = self._exchange(
+            Infno.FILE_DOWNLOAD, node, "", self._msgids(), self.sign_in()
+        )
+        if answer[:1] == b"{":
+            _output(answer)  # raises the rejection that came instead of a file
+        return answer
+
+    def _exchange(
+        self, infno: Infno, node: requests.Node, region: str, msgid: str, sign_no: str
+    ) -> bytes:
+        """Send one message and return the body of a 200; never twice."""
+        settings = self._settings
+        body = requests.envelope(
+            infno=infno,
+            msgid=msgid,
+            care_region=settings.care_region,
+            insured_region=region,
+            institution=(settings.institution_code, settings.institution_name),
+            operator=(settings.operator, settings.operator_name),
+            at=self._now(),
+            sign_no=sign_no,
+            node=node,
+        )
+        headers = self._headers(infno)
+        # A pool of its own for each message: a kept connection that the other side
+        # has just closed would fail after sending, and be taken for unsent.
+        with urllib3.PoolManager(
+            retries=False,
+            timeout=urllib3.Timeout(
+                connect=settings.connect_timeout_s, read=settings.read_timeout_s
+            ),
+        ) as pool:
+            try:
+                response = pool.request(
+                    "POST",
+                    settings.url,
+                    body=json.dumps(body, ensure_ascii=False).encode(),
+                    headers=headers,
+                    preload_content=False,
+                )
+                content = response.read(MAX_ANSWER, decode_content=False)
+                response.release_conn()
+            except (
+                NewConnectionError,
+                NameResolutionError,
+                ConnectTimeoutError,
+            ) as error:
+                raise CentreNotSentError(type(error).__name__) from error
+            except ReadTimeoutError as error:
+                raise CentreUnknownError("time-out") from error
+            except (HTTPError, OSError) as error:
+                raise CentreUnknownError("broken-pipe") from error
+        if response.status >= _SERVER_ERROR:
+            raise CentreUnknownError(f"http-{response.status}")
+        if response.status >= _BAD_REQUEST:
+            raise _gateway_error(response.status, content)
+        return content
+
+    def _headers(self, infno: str) -> dict[str, str]:
+        fields = {
+            gate.NAME: str(infno),
+            gate.VERSION: self._settings.api_version,
+            gate.TIMESTAMP: str(int(self._now().timestamp() * 1000)),
+            gate.ACCESS_KEY: self._settings.access_key,
+        }
+        fields[gate.SIGNATURE] = gate.sign(fields, self._settings.secret_key)
+        fields["Content-Type"] = "application/json"
+        fault = self._faults.pop(str(infno), "")
+        if fault:
+            fields[FAULT_HEADER] = fault
+        return fields
+
+
+def _output(content: bytes, *, listed: bool = False) -> dict[str, Json]:
+    """Open the envelope: the output of an accepted message, or its refusal.
+
+    Raises:
+        CentreRejectedError: infcode -1.
+        CentreUnknownError: it is not an envelope.
+    """
+    try:
+        envelope = replies.parse(content)
+        code = replies.needed(envelope, "infcode")
+    except UnreadableAnswerError as error:
+        raise CentreUnknownError("unparsable") from error
+    if code != "0":
+        raise CentreRejectedError(replies.text(envelope, "err_msg"))
+    output = envelope.get("output")
+    if listed:
+        return {"rows": output}
+    return output if isinstance(output, dict) else {}
+
+
+def _read(reading: Callable[[], Read]) -> Read:
+    """Read an accepted answer; one that does not read leaves its outcome unknown."""
+    try:
+        return reading()
+    except (UnreadableAnswerError, ValueError, KeyError, TypeError) as error:
+        raise CentreUnknownError("unparsable") from error
+
+
+def _check(
+    found: CentreSettlement,
+    *,
+    total: Money | None = None,
+    msgid: str = "",
+    booked: bool = False,
+) -> None:
+    """Prove an answer before it is believed (I1, I2, I4, I5, its msgid, its total)."""
+    faults = list(identity_faults(found.amounts))
+    if total is not None and found.amounts.total_fee != total:
+        faults.append("total")
+    if msgid and found.msgid != msgid:
+        faults.append("msgid")
+    if booked and not (found.settlement_id and found.settled_at):
+        faults.append("ids")
+    if faults:
+        raise CentreUnknownError(f"identity-broken {' '.join(faults)}")
+
+
+def _gateway_error(status: int, content: bytes) -> CentreError:
+    try:
+        said: Mapping[str, Json] = replies.parse(content)
+        message = replies.text(said, "message")
+    except UnreadableAnswerError:
+        message = ""
+    return CentreGatewayError(status, message)

@@ -1,0 +1,312 @@
+"""Who is insured, for what, and how the year stands (1101, 2001, 5206)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+
+from sqlalchemy import func, insert, select
+
+from settlement.centre.book import Book, Page
+from settlement.centre.port import Certificate, CertificateType, Coverage, Person
+from settlement.centre.tables import (
+    ACCOUNT_MOVEMENT,
+    ACCUMULATOR,
+    CERTIFICATE,
+    COVERAGE,
+    ENTITLEMENT,
+    PERSON,
+)
+from settlement.claim import Accumulators, Assistance, Insurance, VisitKind
+from settlement.money import Money
+
+OPENING = "opening"
+
+_MONEY_FIELDS = tuple(
+    f.name for f in fields(Accumulators) if f.name not in {"year", "admissions"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """A benefit the person does not enjoy although he is insured."""
+
+    insurance: Insurance
+    kind: VisitKind
+    fund_code: str  #: fund_pay_type
+    reason: str  #: the sentence 2001 answers
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Enrolment:
+    """What the book must know of a person before the first message."""
+
+    person: Person  #: the coverages' balances are the opening balances
+    certificate: Certificate
+    history: tuple[tuple[Insurance, Accumulators], ...] = ()
+    denials: tuple[Denial, ...] = ()
+
+
+def seed(book: Book, enrolments: tuple[Enrolment, ...]) -> int:
+    """Enrol whom the book does not know yet; return how many. Safe to repeat."""
+    added = 0
+    for enrolment in enrolments:
+        with book.writing() as page:
+            if _row(page, enrolment.person.person_id) is None:
+                _enrol(page, enrolment)
+                added += 1
+    return added
+
+
+def find_by_certificate(page: Page, shown: Certificate) -> Person | None:
+    """Look up who holds *shown*: number, card serial and holder must all agree."""
+    found = page.connection.execute(
+        select(CERTIFICATE.c.person_id, CERTIFICATE.c.card_serial).where(
+            CERTIFICATE.c.kind == shown.kind.value,
+            CERTIFICATE.c.number == shown.number,
+        )
+    ).one_or_none()
+    if found is None:
+        return None
+    if (
+        shown.kind is CertificateType.SOCIAL_CARD
+        and found.card_serial.upper() != shown.card_serial.upper()
+    ):
+        return None
+    person = find(page, found.person_id)
+    if person is None or shown.person_cert_no not in {"", person.person_cert_no}:
+        return None
+    return person if shown.name in {"", person.name} else None
+
+
+def find(page: Page, person_id: str) -> Person | None:
+    """Read one person with the coverages of today."""
+    row = _row(page, person_id)
+    if row is None:
+        return None
+    name, cert_no, birth_on, assistance = row
+    born = dt.date.fromisoformat(birth_on)
+    return Person(
+        person_id=person_id,
+        name=name,
+        person_cert_no=cert_no,
+        birth_date=born,
+        age_years=age_on(born, page.at.date()),
+        coverages=_coverages(page, person_id),
+        assistance=frozenset(
+            Assistance(word) for word in assistance.split(",") if word
+        ),
+    )
+
+
+def coverage(person: Person, insurance: Insurance, region: str) -> Coverage | None:
+    """Pick the person's coverage of one insurance in one region."""
+    for row in person.coverages:
+        if row.insurance is insurance and row.region == region:
+            return row
+    return None
+
+
+def balance(page: Page, person_id: str, insurance: Insurance) -> Money:
+    """Add up the personal account."""
+    fen = page.connection.execute(
+        select(func.coalesce(func.sum(ACCOUNT_MOVEMENT.c.amount_fen), 0)).where(
+            ACCOUNT_MOVEMENT.c.person_id == person_id,
+            ACCOUNT_MOVEMENT.c.insurance == insurance.value,
+        )
+    ).scalar_one()
+    return Money(int(fen))
+
+
+def move_account(
+    page: Page, person_id: str, insurance: Insurance, *, cause: str, amount: Money
+) -> None:
+    """Write one movement of the personal account; nothing for nothing."""
+    if amount:
+        page.connection.execute(
+            insert(ACCOUNT_MOVEMENT).values(
+                person_id=person_id,
+                insurance=insurance.value,
+                cause=cause,
+                amount_fen=amount.fen,
+                at=page.at_text,
+            )
+        )
+
+
+def accumulators(
+    page: Page, person_id: str, insurance: Insurance, year: int
+) -> Accumulators:
+    """Read how the year stands; a year nobody has touched stands at zero."""
+    row = page.connection.execute(
+        select(ACCUMULATOR)
+        .where(
+            ACCUMULATOR.c.person_id == person_id,
+            ACCUMULATOR.c.insurance == insurance.value,
+            ACCUMULATOR.c.year == year,
+        )
+        .order_by(ACCUMULATOR.c.seq.desc())
+        .limit(1)
+    ).one_or_none()
+    if row is None:
+        return Accumulators(year)
+    found = row._mapping  # noqa: SLF001 - SQLAlchemy's public mapping of a row
+    amounts = {name: Money(found[name]) for name in _MONEY_FIELDS}
+    return Accumulators(year=year, admissions=found["admissions"], **amounts)
+
+
+def write_accumulators(
+    page: Page, person_id: str, insurance: Insurance, *, cause: str, state: Accumulators
+) -> None:
+    """Add the year's newest state."""
+    amounts = {name: getattr(state, name).fen for name in _MONEY_FIELDS}
+    page.connection.execute(
+        insert(ACCUMULATOR).values(
+            person_id=person_id,
+            insurance=insurance.value,
+            year=state.year,
+            cause=cause,
+            admissions=state.admissions,
+            **amounts,
+        )
+    )
+
+
+def without(
+    current: Accumulators, before: Accumulators, after: Accumulators
+) -> Accumulators:
+    """Take what one record added out of *current*.
+
+    If that record is the newest of the year this is exactly what stood before it.
+    """
+    amounts = {
+        name: getattr(current, name) - getattr(after, name) + getattr(before, name)
+        for name in _MONEY_FIELDS
+    }
+    admissions = current.admissions - after.admissions + before.admissions
+    return Accumulators(year=current.year, admissions=admissions, **amounts)
+
+
+def accumulators_to_json(state: Accumulators) -> dict[str, int]:
+    """Write the vector as whole numbers (fen)."""
+    amounts = {name: getattr(state, name).fen for name in _MONEY_FIELDS}
+    return {"year": state.year, "admissions": state.admissions, **amounts}
+
+
+def accumulators_from_json(found: dict[str, int]) -> Accumulators:
+    """Read the vector back."""
+    amounts = {name: Money(found[name]) for name in _MONEY_FIELDS}
+    year, admissions = found["year"], found["admissions"]
+    return Accumulators(year=year, admissions=admissions, **amounts)
+
+
+def denials(
+    page: Page, person_id: str, insurance: Insurance, kind: VisitKind
+) -> MappingProxyType[str, str]:
+    """Read fund code to reason for every fund the person does not enjoy."""
+    rows = page.connection.execute(
+        select(ENTITLEMENT.c.fund_code, ENTITLEMENT.c.reason).where(
+            ENTITLEMENT.c.person_id == person_id,
+            ENTITLEMENT.c.insurance == insurance.value,
+            ENTITLEMENT.c.kind == kind.value,
+            ENTITLEMENT.c.enjoyed == 0,
+        )
+    )
+    return MappingProxyType({row.fund_code: row.reason for row in rows})
+
+
+def age_on(born: dt.date, on: dt.date) -> int:
+    """Count whole years of age (周岁)."""
+    return on.year - born.year - ((on.month, on.day) < (born.month, born.day))
+
+
+def _row(page: Page, person_id: str) -> tuple[str, str, str, str] | None:
+    row = page.connection.execute(
+        select(
+            PERSON.c.name, PERSON.c.cert_no, PERSON.c.birth_on, PERSON.c.assistance
+        ).where(PERSON.c.person_id == person_id)
+    ).one_or_none()
+    return None if row is None else (row[0], row[1], row[2], row[3])
+
+
+def _coverages(page: Page, person_id: str) -> tuple[Coverage, ...]:
+    rows = page.connection.execute(
+        select(COVERAGE)
+        .where(COVERAGE.c.person_id == person_id)
+        .order_by(COVERAGE.c.insurance)
+    )
+    return tuple(
+        Coverage(
+            insurance=Insurance(row.insurance),
+            active=bool(row.active),
+            region=row.region,
+            retired=bool(row.retired),
+            account_balance=balance(page, person_id, Insurance(row.insurance)),
+        )
+        for row in rows
+    )
+
+
+def _enrol(page: Page, enrolment: Enrolment) -> None:
+    person = enrolment.person
+    page.connection.execute(
+        insert(PERSON).values(
+            person_id=person.person_id,
+            name=person.name,
+            cert_no=person.person_cert_no,
+            birth_on=person.birth_date.isoformat(),
+            assistance=",".join(sorted(word.value for word in person.assistance)),
+        )
+    )
+    _add_certificates(page, enrolment)
+    for row in person.coverages:
+        page.connection.execute(
+            insert(COVERAGE).values(
+                person_id=person.person_id,
+                insurance=row.insurance.value,
+                region=row.region,
+                active=int(row.active),
+                retired=int(row.retired),
+            )
+        )
+        move_account(
+            page,
+            person.person_id,
+            row.insurance,
+            cause=OPENING,
+            amount=row.account_balance,
+        )
+    for insurance, state in enrolment.history:
+        write_accumulators(
+            page, person.person_id, insurance, cause=OPENING, state=state
+        )
+    for denial in enrolment.denials:
+        page.connection.execute(
+            insert(ENTITLEMENT).values(
+                person_id=person.person_id,
+                insurance=denial.insurance.value,
+                kind=denial.kind.value,
+                fund_code=denial.fund_code,
+                enjoyed=0,
+                reason=denial.reason,
+            )
+        )
+
+
+def _add_certificates(page: Page, enrolment: Enrolment) -> None:
+    """Let the person be found by the card, and by the identity card's number."""
+    shown = enrolment.certificate
+    pairs = (
+        (shown.kind, shown.number, shown.card_serial),
+        (CertificateType.ID_CARD, enrolment.person.person_cert_no, ""),
+    )
+    for kind, number, card_serial in dict.fromkeys(pairs):
+        page.connection.execute(
+            insert(CERTIFICATE).values(
+                kind=kind.value,
+                number=number,
+                card_serial=card_serial,
+                person_id=enrolment.person.person_id,
+            )
+        )

@@ -1,0 +1,281 @@
+"""What the centre answered, read into plain values.
+
+Numbers arrive as text (they are parsed so), as numbers never as binary floats; null
+where the specification says non-null is common and has its rule (HN; anonymised real
+payloads of public repositories).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from fractions import Fraction
+
+from settlement.centre.port import (
+    CentreSettlement,
+    Coverage,
+    Entitlement,
+    Person,
+    TotalsVerdict,
+)
+from settlement.claim import Accumulators, Insurance
+from settlement.money import FEN_PER_YUAN, Money, exact
+from settlement.nhsa import (
+    AMOUNTS,
+    ASSISTANCE,
+    CUMULATIVE,
+    INSURANCE,
+    INSURED,
+    RETIRED,
+)
+from settlement.split import SettledAmounts
+
+Json = str | int | bool | None | list["Json"] | dict[str, "Json"]
+
+_INSURANCE_OF = {code: kind for kind, code in INSURANCE.items()}
+_ASSISTANCE_OF = {code: kind for kind, code in ASSISTANCE.items()}
+_BP = 10_000
+
+
+class UnreadableAnswerError(Exception):
+    """An answer is not what the interface describes; what it says is not relied on."""
+
+
+def parse(body: bytes) -> dict[str, Json]:
+    """Read an answer's envelope.
+
+    Raises:
+        UnreadableAnswerError: not a JSON object in UTF-8.
+    """
+    try:
+        found = json.loads(body, parse_float=str, parse_int=str)
+    except (ValueError, RecursionError) as error:
+        msg = "not JSON"
+        raise UnreadableAnswerError(msg) from error
+    if not isinstance(found, dict):
+        msg = "not a JSON object"
+        raise UnreadableAnswerError(msg)
+    return found
+
+
+def node(parent: Mapping[str, Json], name: str) -> dict[str, Json]:
+    """Return the object *name*; a list of one is taken as that one."""
+    found = parent.get(name)
+    if isinstance(found, list) and len(found) == 1:
+        found = found[0]
+    if not isinstance(found, dict):
+        msg = f"node {name} is missing"
+        raise UnreadableAnswerError(msg)
+    return found
+
+
+def rows(parent: Mapping[str, Json], name: str) -> list[dict[str, Json]]:
+    """Return the list *name*; one object is taken as a list of one."""
+    found = parent.get(name)
+    if isinstance(found, dict):
+        return [found]
+    if found is None:
+        return []
+    if not isinstance(found, list):
+        msg = f"node {name} is not a list"
+        raise UnreadableAnswerError(msg)
+    return [row for row in found if isinstance(row, dict)]
+
+
+def text(fields: Mapping[str, Json], name: str) -> str:
+    """Return a field as text; null and absent are empty."""
+    value = fields.get(name)
+    if value is None:
+        return ""
+    if isinstance(value, bool | list | dict):
+        msg = f"field {name} is not text"
+        raise UnreadableAnswerError(msg)
+    return str(value)
+
+
+def needed(fields: Mapping[str, Json], name: str) -> str:
+    """Return a field that must not be empty."""
+    found = text(fields, name)
+    if not found:
+        msg = f"field {name} is empty"
+        raise UnreadableAnswerError(msg)
+    return found
+
+
+def _money(fields: Mapping[str, Json], name: str) -> Money:
+    value = text(fields, name)
+    return _exact_money(value, name) if value else Money.ZERO
+
+
+def _exact_money(value: str, name: str) -> Money:
+    """Read yuan that may carry more decimals than two, as long as they are zero."""
+    try:
+        fen = exact(value) * FEN_PER_YUAN
+    except ValueError as error:
+        msg = f"field {name} is not an amount"
+        raise UnreadableAnswerError(msg) from error
+    if fen.denominator != 1:
+        msg = f"field {name} is not a whole number of fen"
+        raise UnreadableAnswerError(msg)
+    return Money(fen.numerator)
+
+
+def _basis_points(fields: Mapping[str, Json], name: str) -> int:
+    try:
+        bp = exact(text(fields, name) or "0") * _BP
+    except ValueError as error:
+        msg = f"field {name} is not a ratio"
+        raise UnreadableAnswerError(msg) from error
+    return Money.rounded(Fraction(bp)).fen
+
+
+def _instant(value: str, zone: dt.tzinfo) -> dt.datetime | None:
+    if not value:
+        return None
+    try:
+        return dt.datetime.strptime(value, "%Y-%m-%d %H:%M:%S").replace(tzinfo=zone)
+    except ValueError as error:
+        msg = "an instant is not yyyy-MM-dd HH:mm:ss"
+        raise UnreadableAnswerError(msg) from error
+
+
+def _date(value: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(value)
+    except ValueError as error:
+        msg = "a day is not yyyy-MM-dd"
+        raise UnreadableAnswerError(msg) from error
+
+
+def person(output: Mapping[str, Json]) -> Person:
+    """Read 1101. Insurances this terminal does not settle are left out."""
+    base = node(output, "baseinfo")
+    coverages = tuple(
+        Coverage(
+            insurance=_INSURANCE_OF[text(row, "insutype")],
+            active=text(row, "psn_insu_stas") == INSURED,
+            region=text(row, "insuplc_admdvs"),
+            retired=text(row, "psn_type").startswith(RETIRED),
+            account_balance=_money(row, "balc"),
+        )
+        for row in rows(output, "insuinfo")
+        if text(row, "insutype") in _INSURANCE_OF
+    )
+    classes = {text(row, "psn_idet_type") for row in rows(output, "idetinfo")}
+    return Person(
+        person_id=needed(base, "psn_no"),
+        name=text(base, "psn_name"),
+        person_cert_no=text(base, "certno"),
+        birth_date=_date(needed(base, "brdy")),
+        age_years=int(exact(needed(base, "age"))),
+        coverages=coverages,
+        assistance=frozenset(_ASSISTANCE_OF[c] for c in classes if c in _ASSISTANCE_OF),
+    )
+
+
+def entitlements(output: Mapping[str, Json]) -> tuple[Entitlement, ...]:
+    """Read 2001: one row per fund."""
+    return tuple(
+        Entitlement(
+            fund_code=text(row, "fund_pay_type"),
+            enjoyed=text(row, "trt_enjymnt_flag") == "1",
+            reason=text(row, "trt_chk_rslt"),
+        )
+        for row in rows(output, "trtinfo")
+    )
+
+
+def accumulators(
+    output: Mapping[str, Json], insurance: Insurance, year: int
+) -> Accumulators:
+    """Read 5206: the sums of one insurance and year; what is not told is zero."""
+    found = {
+        text(row, "cum_type_code"): row
+        for row in rows(output, "cuminfo")
+        if text(row, "insutype") == INSURANCE[insurance]
+        and text(row, "year") == str(year)
+    }
+    sums = {
+        name: _money(found[code], "cum")
+        for name, code in CUMULATIVE.items()
+        if code in found and name != "admissions"
+    }
+    counted = found.get(CUMULATIVE["admissions"])
+    admissions = int(exact(needed(counted, "cum"))) if counted else 0
+    return Accumulators(year=year, admissions=admissions, **sums)
+
+
+def settlement(
+    output: Mapping[str, Json],
+    zone: dt.tzinfo,
+    *,
+    like: CentreSettlement | None = None,
+) -> CentreSettlement:
+    """Read setlinfo of 2101-2103, 2206-2208 or 5203.
+
+    Args:
+        output: The answer's output.
+        zone: The time zone the centre's clock is told in.
+        like: For a negative record: the original, whose person and group it inherits
+            where the answer leaves them out (2103 has no psn_no, insutype, clr_type).
+    """
+    info = node(output, "setlinfo")
+    insurance_code = text(info, "insutype")
+    insurance = _INSURANCE_OF.get(insurance_code)
+    if insurance is None:
+        if like is None:
+            msg = "field insutype is not one of ours"
+            raise UnreadableAnswerError(msg)
+        insurance = like.insurance
+    return CentreSettlement(
+        settlement_id=text(info, "setl_id"),
+        visit_id=text(info, "mdtrt_id") or (like.visit_id if like else ""),
+        person_id=text(info, "psn_no") or (like.person_id if like else ""),
+        msgid=needed(info, "medins_setl_id"),
+        settled_at=_instant(text(info, "setl_time"), zone),
+        amounts=amounts(info),
+        insurance=insurance,
+        clearing_type=text(info, "clr_type") or (like.clearing_type if like else ""),
+        clearing_office=text(info, "clr_optins")
+        or (like.clearing_office if like else ""),
+        cancels=like.settlement_id if like else "",
+        refunded=text(info, "refd_setl_flag") == "1",
+    )
+
+
+def amounts(info: Mapping[str, Json]) -> SettledAmounts:
+    """Read the amounts of a setlinfo; what null hides is worked out by I1 and I2.
+
+    5203 names the person's share and the cash otherwise (psn_pay, cash_payamt); a
+    cancellation leaves psn_part_amt, hosp_part_amt and acct_mulaid_pay null, and the
+    hospital's share is then whatever I1 leaves (platform payloads, cases 3 and 4).
+    """
+    aliases = {
+        "psn_part_amt": ("psn_part_amt", "psn_pay"),
+        "psn_cash_pay": ("psn_cash_pay", "cash_payamt", "pdn_cash_pay"),
+    }
+    read: dict[str, Money] = {}
+    for name in AMOUNTS:
+        if name.ours == "pooled_ratio_bp":
+            continue
+        spellings = aliases.get(name.official, (name.official,))
+        given = next((s for s in spellings if text(info, s)), name.official)
+        read[name.ours] = _money(info, given)
+    if not any(text(info, s) for s in aliases["psn_part_amt"]):
+        read["person_total"] = read["account_pay"] + read["cash_pay"]
+    if not text(info, "hosp_part_amt"):
+        read["hospital_share"] = (
+            read["total_fee"] - read["fund_total"] - read["person_total"]
+        )
+    return SettledAmounts(
+        pooled_ratio_bp=_basis_points(info, "pool_prop_selfpay"), **read
+    )
+
+
+def totals_verdict(output: Mapping[str, Json]) -> TotalsVerdict:
+    """Read 3201: balanced only if the result says so and gives no complaint."""
+    info = node(output, "stmtinfo")
+    said = text(info, "stmt_rslt_dscr")
+    balanced = text(info, "stmt_rslt") in {"0", "000000"}
+    return TotalsVerdict(balanced=balanced, description=said)

@@ -1,0 +1,146 @@
+"""The reference centre: answers the national messages from its own book.
+
+One address; the transaction's number is in the header ``_api_name`` and in the body.
+Every answer is one of four: the gateway's 401 in its own form, the business envelope
+with 0 or -1, a file, or a 500 that says nothing of the inside.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
+from types import MappingProxyType
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from settlement.catalogue import Catalogue
+from settlement.centre import answers, forms, gate, intake, transactions
+from settlement.centre.book import Book, Clock
+from settlement.centre.gate import Secrets
+from settlement.centre.refusal import Refusal
+from settlement.centre.shelf import Shelf
+from settlement.centre.transactions import Desk, Output
+from settlement.claim import Hospital, Tier
+from settlement.policy import Pack
+
+#: A statement file of one day fits; nothing else comes near.
+MAX_BODY = 32 * 1024 * 1024
+FAULT_HEADER = "X-Demo-Fault"
+MAX_DELAY_S = 60
+#: What a lost answer promises and never sends.
+_PROMISED = "1048576"
+
+_LOG = logging.getLogger(__name__)
+
+
+def create_centre(  # noqa: PLR0913 # the parts of a centre, each passed in
+    book: Book,
+    packs: Iterable[Pack],
+    catalogue: Catalogue,
+    secrets: Secrets,
+    *,
+    demonstration: bool,
+    now: Clock,
+    hospitals: Mapping[str, Hospital] = MappingProxyType({}),
+    tier: Tier = Tier.TERTIARY,
+) -> Flask:
+    """Build the centre as a WSGI application.
+
+    Args:
+        book: the ledger it answers from.
+        packs: every pack; the one of the insured region and the day is used.
+        catalogue: the centre's own classes and price limits.
+        secrets: what a caller must hold to be heard.
+        demonstration: only then the header ``X-Demo-Fault`` is obeyed: ``lose-answer``
+            books and breaks the connection off, ``late=SECONDS`` books and answers
+            later, ``status-503`` books and answers 503.
+        now: the clock the signature's age is judged by; aware, or in local time.
+        hospitals: the levels of institutions by code.
+        tier: the level of an institution that is not among them.
+    """
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    desk = Desk(book, Shelf(packs, catalogue), hospitals, tier)
+    serials = count(1)
+
+    def answer() -> Response:
+        headers = {name: request.headers.get(name, "") for name in gate.HEADERS}
+        complaint = gate.judge(headers, secrets, now())
+        if complaint:
+            return _gateway_says(401, complaint)
+        received = book.now()
+        region, error = "000000", ""
+        output: Output = None
+        try:
+            call = intake.envelope(forms.parse(request.get_data()))
+            region = call.care_region
+            _check_name(call.infno)
+            output = transactions.carry_out(desk, call)
+        except Refusal as refusal:
+            _LOG.info("centre.refused", extra={"code": refusal.code})
+            error = refusal.sentence
+        if isinstance(output, bytes):
+            return Response(output, mimetype="application/octet-stream")
+        at = book.now()
+        ref = f"{region[:6]:0>6}{at:%Y%m%d%H%M%S}{next(serials) % 10**10:010d}"
+        body = answers.envelope(output, error=error, ref=ref, received=received, at=at)
+        return Response(answers.to_json(body), mimetype="application/json")
+
+    def answer_or_misbehave() -> Response:
+        response = answer()
+        fault = request.headers.get(FAULT_HEADER, "") if demonstration else ""
+        return _misbehave(fault, response)
+
+    @app.errorhandler(HTTPException)
+    def http_problem(problem: HTTPException) -> Response:
+        return _gateway_says(problem.code or 500, "请求无法受理!")
+
+    @app.errorhandler(Exception)
+    def never_leak(_problem: Exception) -> Response:
+        # The traceback goes to our log; the caller must take it as unknown.
+        _LOG.exception("centre.failed")
+        return _gateway_says(500, "系统异常，请稍后查询交易结果!")
+
+    app.add_url_rule("/", "message", answer_or_misbehave, methods=["POST"])
+    return app
+
+
+def _check_name(infno: str) -> None:
+    """Bind the body to the signed header: the body itself is not signed."""
+    if request.headers.get(gate.NAME) != infno:
+        code, sentence = "name-mismatch", "请求头中的服务名与报文交易编号不一致"
+        raise Refusal(code, sentence)
+
+
+def _gateway_says(status: int, message: str) -> Response:
+    body = answers.to_json({"code": status, "message": message})
+    return Response(body, status=status, mimetype="application/json")
+
+
+def _misbehave(fault: str, response: Response) -> Response:
+    """Spoil an answer whose message has been carried out already."""
+    if fault == "lose-answer":
+        return _cut_off()
+    if fault == "status-503":
+        return _gateway_says(503, "服务暂不可用!")
+    name, _, seconds = fault.partition("=")
+    if name == "late" and seconds.isascii() and seconds.isdigit():
+        time.sleep(min(int(seconds), MAX_DELAY_S))
+    return response
+
+
+def _cut_off() -> Response:
+    """Promise a long body, send none of it: the server drops the connection.
+
+    The caller sees headers and then the end of the stream, so it cannot know what
+    became of its message.
+    """
+
+    def nothing() -> Iterator[bytes]:
+        yield b""
+
+    headers = {"Content-Length": _PROMISED}
+    return Response(nothing(), headers=headers, mimetype="application/json")
