@@ -1,0 +1,107 @@
+"""What can go wrong with the terminal's durable record.
+
+JournalError                  the root
+├── JournalLockedError        another daemon has this journal open
+├── JournalDamagedError       the file fails SQLite's own check; never repaired in place
+├── JournalStoppedError       the disk failed; nothing more is written or promised
+├── KeyFileError              the file of the sealing key is missing a property
+├── IllegalStepError          the drawing of states has no such arrow
+├── IntentKnownError          the key or the bill has a living settlement
+└── UnknownSettlementError    no settlement has that id
+"""
+
+from __future__ import annotations
+
+from settlement.errors import SettlementError
+from settlement.lifecycle import State
+
+
+class JournalError(SettlementError):
+    """The terminal's durable record could not do something."""
+
+    code = "journal-failed"
+
+
+class JournalLockedError(JournalError):
+    """Another process has the journal open for writing."""
+
+    code = "journal-locked"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The journal {name} is open in another process; one writer owns it. "
+            "Stop the other daemon, or use that one."
+        )
+
+
+class JournalDamagedError(JournalError):
+    """The file fails SQLite's own check."""
+
+    code = "journal-damaged"
+
+    def __init__(self, name: str, found: str) -> None:
+        super().__init__(
+            f"The journal {name} is damaged ({found}). Nothing is settled on it and "
+            "nothing is repaired in place: keep the file and restore a backup."
+        )
+
+
+class JournalStoppedError(JournalError):
+    """A write failed; what reached the disk is not known, so nothing more is written."""
+
+    code = "journal-stopped"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"The journal stopped ({why}): the disk is full, read-only or failing. "
+            "Free or replace the disk and start the terminal again."
+        )
+
+
+class KeyFileError(JournalError):
+    """The file with the sealing key is not as it must be."""
+
+    code = "key-file-invalid"
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(
+            f"The key file {name}: {problem}. Restore it from the safe copy; without "
+            "it sealed fields cannot be read."
+        )
+
+
+class IllegalStepError(JournalError):
+    """A settlement was to go where the drawing has no arrow."""
+
+    code = "settlement-step-refused"
+
+    def __init__(self, settlement_id: str, current: State, to: State) -> None:
+        super().__init__(
+            f"Settlement {settlement_id} is {current.value} and cannot become "
+            f"{to.value}. Look at its history before doing anything else."
+        )
+        self.settlement_id = settlement_id
+        self.current = current
+        self.to = to
+
+
+class IntentKnownError(JournalError):
+    """The key or the bill already has a living settlement."""
+
+    code = "settlement-known"
+
+    def __init__(self, settlement_id: str, what: str) -> None:
+        super().__init__(
+            f"The {what} already belongs to settlement {settlement_id}; nothing was "
+            "begun. Ask for that settlement."
+        )
+        self.settlement_id = settlement_id
+
+
+class UnknownSettlementError(JournalError):
+    """No settlement has that id."""
+
+    code = "settlement-unknown-id"
+
+    def __init__(self, settlement_id: str) -> None:
+        super().__init__(f"No settlement has the id {settlement_id}. Check the id.")

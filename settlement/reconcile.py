@@ -1,0 +1,341 @@
+"""Our book of a day against the centre's: groups, rows, differences by kind.
+
+The kinds are a closed set and there is no tolerance: a fen is a difference.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from settlement.centre.port import (
+    CentreSettlement,
+    StatementGroup,
+    StatementResult,
+    StatementRow,
+    StatementVerdict,
+    TotalsVerdict,
+)
+from settlement.facts import JsonValue
+from settlement.money import Money
+from settlement.nhsa import INSURANCE
+
+
+class Kind(StrEnum):
+    """How a record differs. Closed: a new kind needs its next step here."""
+
+    OURS_ONLY = "ours-only"  #: 医药机构多
+    THEIRS_ONLY = "theirs-only"  #: 中心多
+    AMOUNT = "amount"  #: 金额不一致
+    TOTALS_ONLY = "totals-only"  #: 总额不平而逐笔相符
+
+
+NEXT_STEP = {
+    Kind.OURS_ONLY: (
+        "中心没有这笔：核对是否已在中心撤销，或结算日期、清算类别不同；不要直接修改账目。",
+        "The centre lacks it: see whether it was cancelled there, or has another day.",
+    ),
+    Kind.THEIRS_ONLY: (
+        "本地没有这笔：按报文ID查找；确认未收费的由两人复核后冲正（2601）。",
+        "We lack it: look its msgid up; what was not charged is reversed by two people.",
+    ),
+    Kind.AMOUNT: (
+        "以中心金额为准：打开该笔的试算与中心答复逐项比较，查明原因后登记。",
+        "The centre's amount stands: compare both splits line by line and note why.",
+    ),
+    Kind.TOTALS_ONLY: (
+        "逐笔相符而总额不平：核对清算类别和退费计数口径，重新对账。",
+        "Rows agree and totals do not: check the group and how refunds are counted.",
+    ),
+}
+
+_KIND_OF = {
+    StatementVerdict.CENTRE_ONLY: Kind.THEIRS_ONLY,
+    StatementVerdict.INSTITUTION_ONLY: Kind.OURS_ONLY,
+    StatementVerdict.AMOUNTS_DIFFER: Kind.AMOUNT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """One record of ours: a settlement, or the negative one of a cancellation."""
+
+    settlement: CentreSettlement
+    bill_no: str
+    our_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One difference with both sides and the next step."""
+
+    kind: Kind
+    settlement_id: str
+    msgid: str
+    bill_no: str
+    ours: Money | None
+    theirs: Money | None
+    memo: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupReport:
+    """One group: our totals and what the centre said of them."""
+
+    group: StatementGroup
+    verdict: TotalsVerdict
+    differences: tuple[Difference, ...]
+
+    @property
+    def balanced(self) -> bool:
+        """True if the centre agrees with our totals."""
+        return self.verdict.balanced
+
+
+@dataclass(frozen=True, slots=True)
+class DayReport:
+    """A day's reconciliation."""
+
+    date: dt.date
+    groups: tuple[GroupReport, ...]
+    open_items: tuple[str, ...]  #: settlements of ours that are undecided
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """Every difference of every group."""
+        return tuple(d for group in self.groups for d in group.differences)
+
+    @property
+    def balanced(self) -> bool:
+        """True if every group agrees and nothing is undecided."""
+        return all(group.balanced for group in self.groups) and not self.open_items
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Write the report for a program."""
+        return {
+            "date": self.date.isoformat(),
+            "balanced": self.balanced,
+            "groups": [_group_json(group) for group in self.groups],
+            "differences": [_difference_json(d) for d in self.differences],
+            "open_items": list(self.open_items),
+        }
+
+    def table(self, language: str = "zh") -> str:
+        """Print the report as a table for people."""
+        return _table(self, 0 if language == "zh" else 1)
+
+
+def groups(booked: Iterable[Booked], date: dt.date) -> tuple[StatementGroup, ...]:
+    """Sum our records by insurance, clearing type and office; negatives count too."""
+    sorted_out: dict[tuple[str, str, str], list[CentreSettlement]] = {}
+    for record in booked:
+        settled = record.settlement
+        key = (
+            settled.insurance.value,
+            settled.clearing_type,
+            settled.clearing_office,
+        )
+        sorted_out.setdefault(key, []).append(settled)
+    return tuple(
+        StatementGroup(
+            insurance=records[0].insurance,
+            clearing_type=records[0].clearing_type,
+            clearing_office=records[0].clearing_office,
+            begin=date,
+            end=date,
+            total_fee=Money.total(r.amounts.total_fee for r in records),
+            fund_total=Money.total(r.amounts.fund_total for r in records),
+            account_pay=Money.total(r.amounts.account_pay for r in records),
+            cash_pay=Money.total(r.amounts.cash_pay for r in records),
+            count=len(records),
+        )
+        for _, records in sorted(sorted_out.items())
+    )
+
+
+def rows(booked: Iterable[Booked], group: StatementGroup) -> tuple[StatementRow, ...]:
+    """Return the rows of *group*, as 3202 wants them."""
+    return tuple(
+        StatementRow(
+            settlement_id=r.settlement.settlement_id,
+            visit_id=r.settlement.visit_id,
+            person_id=r.settlement.person_id,
+            total_fee=r.settlement.amounts.total_fee,
+            fund_total=r.settlement.amounts.fund_total,
+            account_pay=r.settlement.amounts.account_pay,
+            refund=bool(r.settlement.cancels),
+        )
+        for r in booked
+        if _is_in(r.settlement, group)
+    )
+
+
+Answered = tuple[StatementGroup, TotalsVerdict, tuple[StatementResult, ...] | None]
+
+
+def report(
+    date: dt.date,
+    booked: Iterable[Booked],
+    answered: Iterable[Answered],
+    open_items: tuple[str, ...],
+) -> DayReport:
+    """Name every difference the centre found, each with both sides."""
+    ours = {record.settlement.settlement_id: record for record in booked}
+    return DayReport(
+        date=date,
+        groups=tuple(
+            GroupReport(group, verdict, _differences(ours, verdict, results))
+            for group, verdict, results in answered
+        ),
+        open_items=open_items,
+    )
+
+
+def _differences(
+    ours: dict[str, Booked],
+    verdict: TotalsVerdict,
+    results: tuple[StatementResult, ...] | None,
+) -> tuple[Difference, ...]:
+    found = tuple(
+        _difference(ours, result)
+        for result in results or ()
+        if result.verdict in _KIND_OF
+    )
+    if verdict.balanced or found:
+        return found
+    return (Difference(Kind.TOTALS_ONLY, "", "", "", None, None, verdict.description),)
+
+
+def _difference(ours: dict[str, Booked], result: StatementResult) -> Difference:
+    mine = ours.get(result.settlement_id)
+    return Difference(
+        kind=_KIND_OF[result.verdict],
+        settlement_id=result.settlement_id,
+        msgid=result.msgid or (mine.settlement.msgid if mine else ""),
+        bill_no=mine.bill_no if mine else "",
+        ours=mine.settlement.amounts.total_fee if mine else None,
+        theirs=(
+            None
+            if result.verdict is StatementVerdict.INSTITUTION_ONLY
+            else result.total_fee
+        ),
+        memo=result.memo,
+    )
+
+
+def _is_in(settled: CentreSettlement, group: StatementGroup) -> bool:
+    return (
+        settled.insurance,
+        settled.clearing_type,
+        settled.clearing_office,
+    ) == (group.insurance, group.clearing_type, group.clearing_office)
+
+
+def _group_json(one: GroupReport) -> dict[str, JsonValue]:
+    group = one.group
+    return {
+        "insurance": group.insurance.value,
+        "clearing_type": group.clearing_type,
+        "clearing_office": group.clearing_office,
+        "count": group.count,
+        "total_fee": str(group.total_fee),
+        "fund_total": str(group.fund_total),
+        "account_pay": str(group.account_pay),
+        "cash_pay": str(group.cash_pay),
+        "balanced": one.balanced,
+        "said": one.verdict.description,
+    }
+
+
+def _difference_json(one: Difference) -> dict[str, JsonValue]:
+    zh, en = NEXT_STEP[one.kind]
+    return {
+        "kind": one.kind.value,
+        "settlement_id": one.settlement_id,
+        "msgid": one.msgid,
+        "bill_no": one.bill_no,
+        "ours": None if one.ours is None else str(one.ours),
+        "theirs": None if one.theirs is None else str(one.theirs),
+        "memo": one.memo,
+        "next_step": en,
+        "next_step_zh": zh,
+    }
+
+
+_HEADINGS = (
+    (
+        "险种",
+        "清算类别",
+        "经办机构",
+        "笔数",
+        "医疗费总额",
+        "基金支付",
+        "个人账户",
+        "现金",
+        "结果",
+    ),
+    (
+        "insurance",
+        "clearing",
+        "office",
+        "count",
+        "total",
+        "funds",
+        "account",
+        "cash",
+        "result",
+    ),
+)
+_RESULT = (("平", "不平"), ("balanced", "differs"))
+_TITLE = ("日终对账", "Reconciliation of")
+_NOTHING = ("零差异", "no differences")
+_OPEN = ("未决结算", "undecided settlements")
+
+
+def _table(report_: DayReport, language: int) -> str:
+    table = [_HEADINGS[language]]
+    for one in report_.groups:
+        group = one.group
+        table.append(
+            (
+                INSURANCE[group.insurance],
+                group.clearing_type,
+                group.clearing_office,
+                str(group.count),
+                str(group.total_fee),
+                str(group.fund_total),
+                str(group.account_pay),
+                str(group.cash_pay),
+                _RESULT[language][0 if one.balanced else 1],
+            )
+        )
+    widths = [max(_width(row[i]) for row in table) for i in range(len(table[0]))]
+    lines = [f"{_TITLE[language]} {report_.date}"]
+    lines += [
+        "  ".join(_pad(cell, width) for cell, width in zip(row, widths, strict=True))
+        for row in table
+    ]
+    for one_difference in report_.differences:
+        ours, theirs = one_difference.ours, one_difference.theirs
+        lines.append(
+            f"! {one_difference.kind.value} {one_difference.settlement_id} "
+            f"{one_difference.bill_no} {ours or '-'} / {theirs or '-'}: "
+            f"{NEXT_STEP[one_difference.kind][language]}"
+        )
+    if report_.open_items:
+        lines.append(f"! {_OPEN[language]}: {', '.join(report_.open_items)}")
+    if report_.balanced:
+        lines.append(_NOTHING[language])
+    return "\n".join(lines)
+
+
+def _width(text: str) -> int:
+    """Return the columns *text* takes on a terminal: a Chinese character takes two."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _pad(text: str, width: int) -> str:
+    return " " * (width - _width(text)) + text
