@@ -1,0 +1,539 @@
+"""The API's shapes: what comes in, checked; what goes out, documented.
+
+Amounts are yuan as text both ways: a JSON number is a binary float on the way, and
+16,2 does not fit one. Names are ours; the national ones stay on the way to the centre.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictStr,
+)
+
+from settlement import explain
+from settlement.claim import Filing, VisitKind
+from settlement.facts import JsonValue, amounts_to_json
+from settlement.lifecycle import State
+from settlement.money import Money, exact
+from settlement.split import SettledAmounts
+from terminal.bill import Bill, BillLine
+from terminal.views import (
+    CardState,
+    CardView,
+    PinView,
+    ProblemView,
+    QuoteView,
+    SettlementView,
+)
+
+MAX_LINES = 500
+
+
+def _not_a_number(value: object) -> object:
+    """Refuse the epoch seconds that a date would otherwise be read from."""
+    if not isinstance(value, str):
+        msg = "an instant with its offset, such as 2026-11-23T09:30:00+08:00"
+        raise ValueError(msg)  # noqa: TRY004 - pydantic turns ValueError into an answer
+    return value
+
+
+def _above_zero(text: str) -> str:
+    if exact(text) <= 0:
+        msg = "more than zero is expected"
+        raise ValueError(msg)
+    return text
+
+
+_YUAN_IN = r"^[0-9]{1,14}(\.[0-9]{1,2})?$"
+_YUAN_OUT = r"^-?[0-9]{1,14}\.[0-9]{2}$"
+
+YuanIn = Annotated[
+    StrictStr,
+    Field(pattern=_YUAN_IN, description="yuan as text", examples=["120.50"]),
+]
+Yuan = Annotated[
+    str, Field(pattern=_YUAN_OUT, description="yuan as text", examples=["120.50"])
+]
+Instant = Annotated[AwareDatetime, BeforeValidator(_not_a_number)]
+
+
+class _In(BaseModel):
+    """A request: an unknown key is refused by name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Out(BaseModel):
+    """An answer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# -- requests -------------------------------------------------------------------
+
+
+class BillLineIn(_In):
+    """One line of a bill."""
+
+    item_code: Annotated[
+        StrictStr,
+        Field(pattern=r"^[0-9A-Za-z._-]{1,50}$", description="医疗目录编码"),
+    ]
+    quantity: Annotated[
+        StrictStr,
+        Field(pattern=r"^[0-9]{1,12}(\.[0-9]{1,4})?$", examples=["2"]),
+        AfterValidator(_above_zero),
+    ]
+    unit_price: Annotated[
+        StrictStr,
+        Field(
+            pattern=r"^[0-9]{1,10}(\.[0-9]{1,6})?$",
+            description="yuan as text",
+            examples=["60.25"],
+        ),
+    ]
+    amount: YuanIn
+    restriction_approved: StrictBool = Field(
+        default=True, description="医院审批标志, for items of restricted use"
+    )
+
+    def to_line(self) -> BillLine:
+        """Return the line in exact numbers."""
+        return BillLine(
+            item_code=self.item_code,
+            quantity=exact(self.quantity),
+            unit_price=exact(self.unit_price),
+            amount=Money.yuan(self.amount),
+            restriction_approved=self.restriction_approved,
+        )
+
+
+class BillIn(_In):
+    """A bill as the HIS, a POS or the keyboard states it."""
+
+    bill_no: Annotated[
+        StrictStr,
+        Field(
+            pattern=r"^[0-9A-Za-z._-]{1,20}$",
+            description="the institution's own number; settled at most once alive",
+        ),
+    ]
+    kind: VisitKind = Field(description="医疗类别")
+    on: Instant = Field(
+        description="begin of the visit, with offset",
+        examples=["2026-11-23T09:30:00+08:00"],
+    )
+    lines: Annotated[list[BillLineIn], Field(min_length=1, max_length=MAX_LINES)]
+    filing: Filing = Field(default=Filing.NONE, description="异地就医备案")
+    accident: StrictBool = Field(default=False, description="意外伤害")
+    use_account: StrictBool = Field(default=True, description="个人账户使用标志")
+
+    def to_bill(self) -> Bill:
+        """Return the bill in exact numbers."""
+        return Bill(
+            bill_no=self.bill_no,
+            kind=self.kind,
+            on=self.on,
+            lines=tuple(line.to_line() for line in self.lines),
+            filing=self.filing,
+            accident=self.accident,
+            use_account=self.use_account,
+        )
+
+
+class QuoteIn(_In):
+    """A bill to be worked out."""
+
+    bill: BillIn
+
+
+class SettlementIn(_In):
+    """A bill to be settled."""
+
+    bill: BillIn
+    patient_pays: YuanIn | None = Field(
+        default=None,
+        description="what the patient was told; another amount is not settled",
+    )
+
+
+class DemoCardIn(_In):
+    """Which card the demonstration's slot holds from now on; null takes it out."""
+
+    card_id: Annotated[StrictStr, Field(pattern=r"^[0-9A-Za-z._-]{1,40}$")] | None
+
+
+class FaultIn(_In):
+    """A fault the reference centre commits on the next message of one kind."""
+
+    infno: Annotated[StrictStr, Field(pattern=r"^[0-9]{4}[A-Z]?$", examples=["2207"])]
+    fault: Annotated[
+        StrictStr,
+        Field(
+            pattern=r"^[a-z][a-z0-9-]{0,39}(=[0-9]{1,3})?$", examples=["lose-answer"]
+        ),
+    ]
+
+
+class DayQuery(_In):
+    """Which day's settlements; only today is kept at the counter."""
+
+    day: Literal["today"] = "today"
+
+
+# -- answers --------------------------------------------------------------------
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details with our members."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    type: str = Field(examples=["urn:problem:settlement-in-flight"])
+    title: str
+    status: int
+    detail: str = Field(description="what is wrong and what to do, English")
+    code: str = Field(description="stable", examples=["settlement-in-flight"])
+    cashier_sentence: str = Field(description="what to show the cashier, Chinese")
+    reversal_status: Literal["none", "required", "completed"] = Field(
+        description="must something be reversed on the caller's side"
+    )
+    instance: str | None = Field(
+        default=None, description="the incident's number in the terminal's log"
+    )
+    settlement_id: str | None = Field(
+        default=None, description="the settlement it is about, where there is one"
+    )
+
+
+class Words(_Out):
+    """A problem in words."""
+
+    code: str
+    sentence_zh: str
+    sentence_en: str
+
+    @classmethod
+    def of(cls, view: ProblemView | None) -> Words | None:
+        """Print *view*; nothing stays nothing."""
+        if view is None:
+            return None
+        return cls(
+            code=view.code, sentence_zh=view.sentence_zh, sentence_en=view.sentence_en
+        )
+
+
+class Card(_Out):
+    """What the slot holds, personal fields masked."""
+
+    generation: int = Field(description="rises with every change")
+    state: CardState
+    reader: str
+    holder_name: str
+    person_cert_no: str
+    card_no: str
+    sex: str
+    birth_year: int | None
+    spec_version: str
+    algorithm: str
+    valid_until: dt.date | None
+    tries_left: int | None
+    problem: Words | None
+
+    @classmethod
+    def of(cls, view: CardView) -> Card:
+        """Print *view*."""
+        return cls(
+            generation=view.generation,
+            state=view.state,
+            reader=view.reader,
+            holder_name=view.holder_name,
+            person_cert_no=view.person_cert_no,
+            card_no=view.card_no,
+            sex=view.sex,
+            birth_year=view.birth_year,
+            spec_version=view.spec_version,
+            algorithm=view.algorithm,
+            valid_until=view.valid_until,
+            tries_left=view.tries_left,
+            problem=Words.of(view.problem),
+        )
+
+
+class PinResult(_Out):
+    """What one VERIFY came to; a wrong PIN is an answer, not an error."""
+
+    verified: bool
+    tries_left: int | None
+    problem: Words | None
+
+    @classmethod
+    def of(cls, view: PinView) -> PinResult:
+        """Print *view*."""
+        return cls(
+            verified=view.verified,
+            tries_left=view.tries_left,
+            problem=Words.of(view.problem),
+        )
+
+
+class DemoCard(_Out):
+    """One card of the demonstration's deck."""
+
+    card_id: str
+    label: str
+
+
+class Deck(_Out):
+    """The demonstration's cards."""
+
+    cards: list[DemoCard]
+
+
+class Amounts(_Out):
+    """The amounts of a settlement; a cancellation's are negative."""
+
+    total_fee: Yuan = Field(description="医疗费总额")
+    uncovered: Yuan = Field(description="全自费金额")
+    over_price_limit: Yuan = Field(description="超限价自费费用")
+    upfront_share: Yuan = Field(description="先行自付金额")
+    in_scope: Yuan = Field(description="符合政策范围金额")
+    deductible: Yuan = Field(description="实际支付起付线")
+    pooled_fund: Yuan = Field(description="统筹基金支出")
+    pooled_ratio_bp: int = Field(description="统筹基金支付比例 in basis points")
+    civil_servant_fund: Yuan = Field(description="公务员医疗补助资金支出")
+    employer_fund: Yuan = Field(description="企业补充医疗保险基金支出")
+    critical_illness_fund: Yuan = Field(description="居民大病保险资金支出")
+    large_claim_fund: Yuan = Field(description="职工大额医疗费用补助基金支出")
+    medical_aid: Yuan = Field(description="医疗救助基金支出")
+    other_fund: Yuan = Field(description="其他支出")
+    fund_total: Yuan = Field(description="基金支付总额")
+    person_total: Yuan = Field(description="个人负担总金额")
+    account_pay: Yuan = Field(description="个人账户支出")
+    family_account_pay: Yuan = Field(description="个人账户共济支付金额")
+    cash_pay: Yuan = Field(description="个人现金支出: what the patient pays now")
+    hospital_share: Yuan = Field(description="医院负担金额")
+    account_balance: Yuan = Field(description="余额")
+
+    @classmethod
+    def of(cls, amounts: SettledAmounts | None) -> Amounts | None:
+        """Print *amounts*; nothing stays nothing."""
+        return None if amounts is None else cls.model_validate(amounts_to_json(amounts))
+
+
+class Difference(_Out):
+    """One amount on which the two calculations differ."""
+
+    amount: str = Field(description="a field of Amounts")
+    ours: str
+    centres: str
+
+
+class Pack(_Out):
+    """The policy pack that computed a split."""
+
+    name: str
+    version: int
+    digest: str = Field(description="SHA-256 of the pack, hex")
+    verified: bool = Field(description="false: sample figures, to be said on receipts")
+
+
+class Quote(_Out):
+    """A bill worked out; nothing is booked. A refusal is an answer."""
+
+    bill_no: str
+    kind: VisitKind
+    total_fee: Yuan
+    settleable: bool
+    patient_pays: Yuan
+    ours: Amounts | None
+    centre: Amounts | None
+    differences: list[Difference]
+    refusal: Words | None
+    centre_problem: Words | None
+    pack: Pack | None
+    explanation: list[dict[str, str]] = Field(description="a reason for every amount")
+    explanation_en: list[dict[str, str]]
+
+    @classmethod
+    def of(cls, view: QuoteView) -> Quote:
+        """Print *view*."""
+        split, pack = view.split, view.pack
+        return cls(
+            bill_no=view.bill.bill_no,
+            kind=view.bill.kind,
+            total_fee=view.bill.total_fee.to_yuan(),
+            settleable=view.settleable,
+            patient_pays=view.patient_pays,
+            ours=Amounts.of(view.ours),
+            centre=Amounts.of(view.centre),
+            differences=[
+                Difference(amount=d.amount, ours=d.ours, centres=d.centres)
+                for d in view.differences
+            ],
+            refusal=Words.of(view.refusal),
+            centre_problem=Words.of(view.centre_problem),
+            pack=None
+            if pack is None
+            else Pack(
+                name=pack.name,
+                version=pack.version,
+                digest=pack.digest,
+                verified=pack.verified,
+            ),
+            explanation=list(explain.rows(split, "zh")) if split else [],
+            explanation_en=list(explain.rows(split, "en")) if split else [],
+        )
+
+
+class HistoryEntry(_Out):
+    """One entry of a settlement's journal."""
+
+    at: str = Field(description="instant with offset")
+    state: str
+
+
+class SettlementBrief(_Out):
+    """A settlement in a list."""
+
+    settlement_id: str
+    state: State
+    state_since: dt.datetime
+    created_at: dt.datetime
+    bill_no: str
+    kind: VisitKind
+    holder_name: str = Field(description="masked")
+    total_fee: Yuan
+    patient_pays: Yuan | None = Field(description="null until the centre answered")
+    problem: Words | None
+    reversal_status: Literal["none", "required", "completed"]
+
+    @classmethod
+    def of(cls, view: SettlementView) -> SettlementBrief:
+        """Print *view* as a row."""
+        return cls.model_validate(
+            {
+                "settlement_id": view.settlement_id,
+                "state": view.state,
+                "state_since": view.state_since,
+                "created_at": view.created_at,
+                "bill_no": view.bill_no,
+                "kind": view.kind,
+                "holder_name": view.holder_name,
+                "total_fee": view.total_fee,
+                "patient_pays": view.amounts.cash_pay.to_yuan()
+                if view.amounts
+                else None,
+                "problem": Words.of(view.problem),
+                "reversal_status": view.reversal_status,
+            }
+        )
+
+
+class Settlement(_Out):
+    """A settlement as the journal knows it, personal fields masked."""
+
+    settlement_id: str
+    state: State
+    state_since: dt.datetime
+    created_at: dt.datetime
+    bill_no: str
+    kind: VisitKind
+    msgid: str = Field(description="发送方报文ID")
+    centre_settlement_id: str = Field(description="结算ID; empty until settled")
+    visit_id: str = Field(description="就诊ID")
+    settled_at: dt.datetime | None = Field(description="结算时间, the centre's clock")
+    holder_name: str = Field(description="masked")
+    person_cert_no: str = Field(description="masked")
+    total_fee: Yuan
+    patient_pays: Yuan | None = Field(description="个人现金支出; null until settled")
+    ours: Amounts | None = Field(description="the terminal's own split")
+    amounts: Amounts | None = Field(description="the centre's: the money")
+    cancellation: Amounts | None = Field(description="the negative record")
+    cancellation_id: str
+    pack: Pack
+    explanation: list[dict[str, str]]
+    explanation_en: list[dict[str, str]]
+    lines: list[dict[str, str]]
+    problem: Words | None
+    reversal_status: Literal["none", "required", "completed"]
+    demonstration: bool
+    history: list[HistoryEntry]
+
+    @classmethod
+    def of(cls, view: SettlementView) -> Settlement:
+        """Print *view*."""
+        amounts = view.amounts
+        return cls.model_validate(
+            {
+                "settlement_id": view.settlement_id,
+                "state": view.state,
+                "state_since": view.state_since,
+                "created_at": view.created_at,
+                "bill_no": view.bill_no,
+                "kind": view.kind,
+                "msgid": view.msgid,
+                "centre_settlement_id": view.centre_settlement_id,
+                "visit_id": view.visit_id,
+                "settled_at": view.settled_at,
+                "holder_name": view.holder_name,
+                "person_cert_no": view.person_cert_no,
+                "total_fee": view.total_fee,
+                "patient_pays": amounts.cash_pay.to_yuan() if amounts else None,
+                "ours": Amounts.of(view.ours),
+                "amounts": Amounts.of(amounts),
+                "cancellation": Amounts.of(view.cancellation),
+                "cancellation_id": view.cancellation_id,
+                "pack": Pack(
+                    name=view.pack.name,
+                    version=view.pack.version,
+                    digest=view.pack.digest,
+                    verified=view.pack.verified,
+                ),
+                "explanation": view.explanation,
+                "explanation_en": view.explanation_en,
+                "lines": view.lines,
+                "problem": Words.of(view.problem),
+                "reversal_status": view.reversal_status,
+                "demonstration": view.demonstration,
+                "history": [
+                    {"at": instant, "state": state} for instant, state in view.history
+                ],
+            }
+        )
+
+
+class SettlementList(_Out):
+    """Today's settlements, newest first."""
+
+    settlements: list[SettlementBrief]
+
+
+class OpenItems(_Out):
+    """What is not decided yet, oldest first."""
+
+    open_items: list[SettlementBrief]
+
+
+class Armed(_Out):
+    """A fault the reference centre will commit."""
+
+    infno: str
+    fault: str
+
+
+def as_json(model: BaseModel) -> dict[str, JsonValue]:
+    """Return *model* as JSON values, as an event carries them."""
+    printed: dict[str, JsonValue] = json.loads(model.model_dump_json())
+    return printed

@@ -1,0 +1,39 @@
+"""A bill as the HIS, a POS or the keyboard states it, before the catalogue speaks."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from fractions import Fraction
+
+from settlement.claim import Filing, VisitKind
+from settlement.money import Money
+
+
+@dataclass(frozen=True, slots=True)
+class BillLine:
+    """One line: what, how much of it, at what price, and the amount the sender sums."""
+
+    item_code: str  #: 医疗目录编码
+    quantity: Fraction
+    unit_price: Fraction  #: yuan
+    amount: Money  #: checked against price x quantity to the fen
+    restriction_approved: bool = True  #: 医院审批标志
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """A bill. ``bill_no`` is the institution's own and is settled at most once alive."""
+
+    bill_no: str
+    kind: VisitKind
+    on: dt.datetime  #: begin of the visit, local to the site, with offset
+    lines: tuple[BillLine, ...]
+    filing: Filing = Filing.NONE
+    accident: bool = False
+    use_account: bool = True
+
+    @property
+    def total_fee(self) -> Money:
+        """医疗费总额 (medfee_sumamt)."""
+        return Money.total(line.amount for line in self.lines)

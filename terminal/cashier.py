@@ -1,0 +1,686 @@
+"""The service at the counter: read, quote, verify, settle, cancel, look up.
+
+It sees every room and holds no lock across a card, a disk or a network. What may
+run only once at a time (a key, a bill) is reserved by name while it runs.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from reader.credential import Credential
+from settlement import explain
+from settlement.catalogue import Catalogue
+from settlement.centre.errors import (
+    CentreError,
+    CentreNotSentError,
+    CentreRejectedError,
+    CentreUnknownError,
+)
+from settlement.centre.port import (
+    Centre,
+    CentreSettlement,
+    Certificate,
+    CertificateType,
+    Coverage,
+    Order,
+    Person,
+)
+from settlement.claim import Claim, Hospital, Insured, Tier, Visit, VisitKind
+from settlement.engine import settle as split_claim
+from settlement.errors import PolicyNotInForceError
+from settlement.facts import (
+    JsonValue,
+    amounts_to_json,
+    pack_to_json,
+    settlement_from_json,
+    settlement_to_json,
+)
+from settlement.journal import Answer, Intent, Journal, Record
+from settlement.journal_errors import UnknownSettlementError
+from settlement.ledger import entry_for
+from settlement.lifecycle import OPEN, State
+from settlement.money import Money
+from settlement.nhsa import Infno
+from settlement.policy import Pack
+from settlement.split import Refused, SettledAmounts, Split
+from terminal import service
+from terminal.bill import Bill
+from terminal.deck import Deck
+from terminal.desk import CardDesk
+from terminal.errors import (
+    AmountChangedError,
+    BillAlreadySettledError,
+    DifferencesStopError,
+    KeyReusedError,
+    KindNotSettleableError,
+    NotInDemonstrationError,
+    QuoteRefusedError,
+    SettlementInFlightError,
+    SettlementNotFoundError,
+)
+from terminal.problems import problem_view
+from terminal.record_view import differences, problem_for_refusal, view_of
+from terminal.views import CardView, PinView, ProblemView, QuoteView, SettlementView
+
+log = logging.getLogger(__name__)
+
+#: What this terminal can settle; inpatient stays are worked out and shown only.
+SETTLED_HERE = frozenset({VisitKind.OUTPATIENT, VisitKind.PHARMACY})
+
+#: HTTP status of the answer that every retry gets, by where the settlement ended.
+_STATUS = {
+    State.SETTLED: 201,
+    State.CANCELLED: 200,
+    State.REJECTED: 422,
+    State.REVERSED: 422,
+}
+CANCELLATION_REFUSED = 409
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where this terminal stands and what its site decided."""
+
+    institution_name: str
+    region: str  #: 就医地医保区划
+    tier: Tier
+    timezone: dt.tzinfo
+    demonstration: bool
+    on_difference: str  #: ask, stop or accept
+    host_keyboard_pin: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the centre said of the holder, good for one card session."""
+
+    card_serial: str
+    person: Person
+    coverage: Coverage
+
+
+@dataclass(frozen=True, slots=True)
+class _Worked:
+    """A bill worked out on both sides, ready to be shown or sent."""
+
+    view: QuoteView
+    order: Order | None = None
+    split: Split | None = None
+    centre: CentreSettlement | None = None
+
+
+class Cashier:
+    """Implements ``terminal.service.Service`` over real parts."""
+
+    def __init__(
+        self,
+        *,
+        site: Site,
+        desk: CardDesk,
+        deck: Deck | None,
+        centre: Centre,
+        journal: Journal,
+        catalogue: Catalogue,
+        pack_on: Callable[[Coverage, dt.date], Pack | None],
+        now: Callable[[], dt.datetime],
+        render: Callable[[SettlementView], bytes],
+        publish: Callable[[SettlementView], None],
+        arm: Callable[[str, str], None] | None,
+    ) -> None:
+        self._site = site
+        self._desk = desk
+        self._deck = deck
+        self._centre = centre
+        self._journal = journal
+        self._catalogue = catalogue
+        self._pack_on = pack_on
+        self._now = now
+        self._render = render
+        self._publish = publish
+        self._arm = arm
+        self._guard = threading.Lock()
+        self._running: dict[str, str] = {}  # reserved name -> settlement id
+        self._known: _Known | None = None
+        self._visits: dict[tuple[str, str], str] = {}  # (person, bill digest) -> visit
+        self._pushed: QuoteView | None = None
+        self.wake_resolver: Callable[[], None] = lambda: None
+
+    # -- the card ---------------------------------------------------------------
+
+    def card(self) -> CardView:
+        """Return what the slot holds."""
+        return self._desk.view()
+
+    def read_card(self) -> CardView:
+        """Read the card in the slot."""
+        self._known = None
+        return self._desk.read()
+
+    def deck(self) -> tuple[tuple[str, str], ...]:
+        """List the demonstration's cards as (id, label)."""
+        return self._demo_deck().labels()
+
+    def insert_card(self, card_id: str) -> CardView:
+        """Put a demonstration card into the emulated slot and read it."""
+        deck = self._demo_deck()
+        self._known = None
+        return self._desk.read(before=lambda: deck.insert(card_id))
+
+    def remove_card(self) -> CardView:
+        """Take the demonstration card out of the emulated slot."""
+        self._demo_deck().remove()
+        self._known = None
+        return self._desk.removed()
+
+    def verify_pin(self, pin: bytearray) -> PinView:
+        """Let the card verify the PIN; the buffer is wiped whatever happens."""
+        if not self._site.host_keyboard_pin:
+            pin[:] = bytes(len(pin))
+            raise NotInDemonstrationError
+        return self._desk.verify_pin(pin)
+
+    # -- the quote --------------------------------------------------------------
+
+    def quote(self, bill: Bill) -> QuoteView:
+        """Work out who pays what for *bill*; nothing is booked anywhere."""
+        self._pushed = self._work_out(bill, self._desk.credential()).view
+        return self._pushed
+
+    def last_quote(self) -> QuoteView | None:
+        """Return the newest quote, so that the counter shows a pushed bill."""
+        return self._pushed
+
+    def _work_out(self, bill: Bill, who: Credential) -> _Worked:
+        known = self._look_up(who)
+        pack = self._pack_on(known.coverage, bill.on.date())
+        if pack is None:
+            return _Worked(
+                _refused_view(
+                    bill,
+                    Refused("no-policy-pack", {"region": known.coverage.region}),
+                )
+            )
+        claim = self._claim(bill, known)
+        order = self._order(bill, known, claim, who)
+        refusal = self._entitlement_refusal(order)
+        outcome: Split | Refused
+        if refusal is None:
+            try:
+                outcome = split_claim(claim, pack)
+            except PolicyNotInForceError as error:
+                outcome = Refused(error.code, {"on": bill.on.date().isoformat()})
+        else:
+            outcome = refusal
+        if isinstance(outcome, Refused):
+            return _Worked(_refused_view(bill, outcome))
+        return self._presettle(bill, order, outcome)
+
+    def _look_up(self, who: Credential) -> _Known:
+        """Ask the centre who holds the card (1101), once per card session."""
+        known = self._known
+        if known is not None and known.card_serial == who.card_serial:
+            return known
+        person = self._centre.person(_certificate(who))
+        active = [c for c in person.coverages if c.active]
+        if not active:
+            raise QuoteRefusedError(problem_for_refusal(Refused("not-insured", {})))
+        mine = [c for c in active if c.region == self._site.region]
+        coverage = (mine or active)[0]
+        self._known = _Known(who.card_serial, person, coverage)
+        return self._known
+
+    def _claim(self, bill: Bill, known: _Known) -> Claim:
+        tier = self._site.tier
+        insured = Insured(
+            insurance=known.coverage.insurance,
+            region=known.coverage.region,
+            age_years=known.person.age_years,
+            retired=known.coverage.retired,
+            assistance=known.person.assistance,
+            account_balance=known.coverage.account_balance,
+            use_account=bill.use_account,
+        )
+        before = self._centre.accumulators(
+            known.person.person_id,
+            known.coverage.insurance,
+            known.coverage.region,
+            bill.on.year,
+        )
+        visit = Visit(
+            kind=bill.kind,
+            on=bill.on.date(),
+            hospital=Hospital(tier, tier, tier, self._site.region),
+            filing=bill.filing,
+            accident=bill.accident,
+        )
+        lines = tuple(
+            self._catalogue.fee_line(
+                number,
+                line.item_code,
+                line.unit_price,
+                line.quantity,
+                line.amount,
+                tier,
+                # A pharmacy's message has no place for an approval, so none counts.
+                line.restriction_approved and bill.kind is not VisitKind.PHARMACY,
+            )
+            for number, line in enumerate(bill.lines, start=1)
+        )
+        return Claim(visit, insured, before, lines)
+
+    def _order(self, bill: Bill, known: _Known, claim: Claim, who: Credential) -> Order:
+        return Order(
+            certificate=_certificate(who),
+            person_id=known.person.person_id,
+            insurance=known.coverage.insurance,
+            insured_region=known.coverage.region,
+            kind=bill.kind,
+            on=bill.on,
+            bill_no=bill.bill_no,
+            lines=claim.lines,
+            total_fee=claim.total_fee,
+            use_account=bill.use_account,
+        )
+
+    def _entitlement_refusal(self, order: Order) -> Refused | None:
+        rows = self._centre.entitlements(
+            order.person_id,
+            order.insurance,
+            order.insured_region,
+            order.kind,
+            order.on,
+        )
+        if rows and not any(row.enjoyed for row in rows):
+            return Refused("no-entitlement", {"reason": rows[0].reason})
+        return None
+
+    def _presettle(self, bill: Bill, order: Order, split: Split) -> _Worked:
+        ours = SettledAmounts.of(split)
+        centre: CentreSettlement | None = None
+        trouble: ProblemView | None = None
+        if bill.kind in SETTLED_HERE:
+            try:
+                order = self._with_visit(order)
+                centre = self._centre.presettle(order)
+            except CentreError as error:
+                log.warning("presettle.failed", extra={"code": error.code})
+                trouble = problem_view(error)
+        amounts = centre.amounts if centre else None
+        differ = differences(ours, amounts) if amounts else ()
+        stop = bool(differ) and self._site.on_difference == "stop"
+        view = QuoteView(
+            bill=bill,
+            split=split,
+            ours=ours,
+            centre=amounts,
+            refusal=None,
+            centre_problem=trouble,
+            differences=differ,
+            pack=split.pack,
+            settleable=centre is not None and not stop,
+            patient_pays=(amounts or ours).cash_pay.to_yuan(),
+        )
+        return _Worked(view, order, split, centre)
+
+    def _with_visit(self, order: Order) -> Order:
+        """Register the visit once per person and bill; a pharmacy has none."""
+        if order.kind is VisitKind.PHARMACY:
+            return order
+        name = (order.person_id, repr((order.bill_no, order.on, order.lines)))
+        visit_id = self._visits.get(name)
+        if visit_id is None:
+            visit_id = self._centre.open_visit(order)
+            if len(self._visits) > 1000:  # noqa: PLR2004 - a day's worth; forgetting costs a message
+                self._visits.clear()
+            self._visits[name] = visit_id
+        return replace(order, visit_id=visit_id)
+
+    # -- settling ---------------------------------------------------------------
+
+    def settle(
+        self, bill: Bill, *, key: str, digest: str, patient_pays: Money | None
+    ) -> service.Answer:
+        """Settle *bill* once under *key*, whatever is retried, by whom, how often.
+
+        Raises:
+            KeyReusedError: the key belongs to another request.
+            SettlementInFlightError: the same request is under way or undecided.
+            BillAlreadySettledError: a living settlement has this bill number.
+            CardRequiredError, PinRequiredError: no verified card in the slot.
+            QuoteRefusedError, KindNotSettleableError, DifferencesStopError,
+            AmountChangedError: the bill cannot be settled like this.
+        """
+        replayed = self._replay(key, digest)
+        if replayed is not None:
+            return replayed
+        settlement_id = secrets.token_hex(8)
+        with self._reserved(settlement_id, f"key:{key}", f"bill:{bill.bill_no}"):
+            # A request that came second may have waited for nothing: look again.
+            replayed = self._replay(key, digest)
+            if replayed is not None:
+                return replayed
+            self._refuse_settled_bill(bill.bill_no)
+            who = self._desk.verified_credential()
+            worked = self._work_out(bill, who)
+            order, centre = self._require_settleable(worked, patient_pays)
+            record = self._journal.intend(
+                self._intent(settlement_id, key, digest, worked, order, who)
+            )
+            self._publish(view_of(record, self._site))
+            return self._send(record, order, centre.amounts)
+
+    def _replay(self, key: str, digest: str) -> service.Answer | None:
+        known = self._journal.key(key)
+        if known is None:
+            return None
+        if known.digest != digest:
+            raise KeyReusedError(known.settlement_id)
+        answer = self._journal.answer(key)
+        if answer is None:
+            raise SettlementInFlightError(known.settlement_id)
+        return service.Answer(answer.status, answer.body, replayed=True)
+
+    @contextmanager
+    def _reserved(self, settlement_id: str, *names: str) -> Iterator[None]:
+        with self._guard:
+            for name in names:
+                if name in self._running:
+                    raise SettlementInFlightError(self._running[name])
+            for name in (*names, f"id:{settlement_id}"):
+                self._running[name] = settlement_id
+        try:
+            yield
+        finally:
+            with self._guard:
+                for name in (*names, f"id:{settlement_id}"):
+                    self._running.pop(name, None)
+
+    def is_running(self, settlement_id: str) -> bool:
+        """Say whether this process is in the middle of that settlement."""
+        with self._guard:
+            return f"id:{settlement_id}" in self._running
+
+    def _refuse_settled_bill(self, bill_no: str) -> None:
+        living = self._journal.living_bill(bill_no)
+        if living is None:
+            return
+        if living.state in OPEN:
+            raise SettlementInFlightError(living.settlement_id)
+        raise BillAlreadySettledError(living.settlement_id)
+
+    def _require_settleable(
+        self, worked: _Worked, patient_pays: Money | None
+    ) -> tuple[Order, CentreSettlement]:
+        view = worked.view
+        if view.refusal is not None:
+            raise QuoteRefusedError(view.refusal)
+        if view.bill.kind not in SETTLED_HERE:
+            raise KindNotSettleableError(view.bill.kind.value)
+        if worked.centre is None or worked.order is None or worked.split is None:
+            raise CentreNotSentError(
+                view.centre_problem.sentence_en if view.centre_problem else ""
+            )
+        if view.differences and not view.settleable:
+            raise DifferencesStopError(view.differences)
+        cash = worked.centre.amounts.cash_pay
+        unseen = view.differences and self._site.on_difference == "ask"
+        if (patient_pays is not None or unseen) and patient_pays != cash:
+            raise AmountChangedError(patient_pays or worked.split.cash_pay, cash)
+        return worked.order, worked.centre
+
+    def _intent(  # noqa: PLR0913, PLR0917 - everything that is durable before the first byte leaves
+        self,
+        settlement_id: str,
+        key: str,
+        digest: str,
+        worked: _Worked,
+        order: Order,
+        who: Credential,
+    ) -> Intent:
+        split, centre = worked.split, worked.centre
+        if split is None or centre is None:
+            msg = "an intent without both splits"
+            raise AssertionError(msg)
+        pharmacy = order.kind is VisitKind.PHARMACY
+        facts: dict[str, JsonValue] = {
+            "on": order.on.isoformat(),
+            "insurance": order.insurance.value,
+            "use_account": order.use_account,
+            "visit_id": order.visit_id or "",
+            "total_fee": order.total_fee.to_yuan(),
+            "ours": amounts_to_json(SettledAmounts.of(split)),
+            "presettled": amounts_to_json(centre.amounts),
+            "pack": pack_to_json(split.pack),
+            "explanation": _json_rows(explain.rows(split, "zh")),
+            "explanation_en": _json_rows(explain.rows(split, "en")),
+            "lines": [
+                {
+                    "line_no": str(line.line_no),
+                    "item_code": line.item_code,
+                    "item_name": line.item_name,
+                    "item_class": line.item_class.value,
+                    "unit_price": _plain(
+                        line.unit_price.numerator, line.unit_price.denominator
+                    ),
+                    "quantity": _plain(
+                        line.quantity.numerator, line.quantity.denominator
+                    ),
+                    "amount": line.amount.to_yuan(),
+                }
+                for line in order.lines
+            ],
+        }
+        return Intent(
+            settlement_id=settlement_id,
+            key=key,
+            digest=digest,
+            bill_no=order.bill_no,
+            kind=order.kind.value,
+            msgid=self._journal.next_msgid(),
+            infno=str(Infno.PHARMACY_SETTLE if pharmacy else Infno.OUTPATIENT_SETTLE),
+            person_id=order.person_id,
+            insured_region=order.insured_region,
+            facts=facts,
+            personal={
+                "name": who.name,
+                "person_cert_no": who.person_cert_no,
+                "card_no": who.number,
+                "card_serial": who.card_serial,
+            },
+            evidence=who.evidence.to_json(),
+        )
+
+    def _send(
+        self, record: Record, order: Order, expected: SettledAmounts
+    ) -> service.Answer:
+        """Send a durable intent; whatever comes back is durable before it is told."""
+        record = self._journal.advance(record.settlement_id, State.SENDING, {})
+        try:
+            settled = self._centre.settle(order, expected, record.msgid)
+        except CentreUnknownError as error:
+            return self._unknown(record, error)
+        except CentreError as error:
+            # Rejected by the centre or never sent: certain that nothing is booked.
+            refused: dict[str, JsonValue] = {
+                "code": error.code,
+                "reason": reason_of(error),
+            }
+            answer = self.conclude(record, State.REJECTED, refused, None)
+        else:
+            answer = self.conclude(
+                record, State.SETTLED, settlement_to_json(settled), settled
+            )
+            self._desk.finish()
+        log.info("settlement.ended", extra={"settlement_id": record.settlement_id})
+        return service.Answer(answer.status, answer.body, replayed=False)
+
+    def _unknown(self, record: Record, error: CentreUnknownError) -> service.Answer:
+        record = self._journal.advance(
+            record.settlement_id, State.UNKNOWN, {"why": error.why}
+        )
+        log.warning(
+            "settlement.unknown",
+            extra={"settlement_id": record.settlement_id, "why": error.why},
+        )
+        view = view_of(record, self._site)
+        self._publish(view)
+        self._desk.finish()
+        self.wake_resolver()
+        return service.Answer(202, self._render(view), replayed=False)
+
+    def conclude(
+        self,
+        record: Record,
+        to: State,
+        facts: dict[str, JsonValue],
+        settled: CentreSettlement | None,
+    ) -> Answer:
+        """Make an end durable together with the bytes every retry will get."""
+        status = _STATUS[to]
+        if record.state is State.CANCELLING and to is State.SETTLED:
+            status = CANCELLATION_REFUSED
+        entry = (
+            entry_for(
+                record.settlement_id, settled.amounts, cancels=bool(settled.cancels)
+            )
+            if settled is not None
+            else None
+        )
+
+        def answer(after: Record) -> Answer:
+            return Answer(status, self._render(view_of(after, self._site)))
+
+        done = self._journal.advance(
+            record.settlement_id, to, facts, postings=entry, answer=answer
+        )
+        self._publish(view_of(done, self._site))
+        if done.answer is None:
+            msg = "a step that answers its caller stored no answer"
+            raise AssertionError(msg)
+        return done.answer
+
+    # -- cancelling -------------------------------------------------------------
+
+    def cancel(self, settlement_id: str, *, key: str, digest: str) -> service.Answer:
+        """Take a settlement back whole (2208, 2103), once under *key*."""
+        replayed = self._replay(key, digest)
+        if replayed is not None:
+            return replayed
+        with self._reserved(settlement_id, f"key:{key}", f"cancel:{settlement_id}"):
+            replayed = self._replay(key, digest)
+            if replayed is not None:
+                return replayed
+            record = self._record(settlement_id)
+            msgid = self._journal.next_msgid()
+            record = self._journal.claim_cancellation(
+                settlement_id, key, digest, {"msgid": msgid}
+            )
+            self._publish(view_of(record, self._site))
+            return self._send_cancellation(record, msgid)
+
+    def _send_cancellation(self, record: Record, msgid: str) -> service.Answer:
+        settled = settlement_from_json(record.facts["settled"])
+        try:
+            negative = self._centre.cancel(
+                settled, VisitKind(record.kind), record.insured_region, msgid
+            )
+        except CentreUnknownError as error:
+            self._journal.note(
+                "cancellation-unknown", {"why": error.why}, record.settlement_id
+            )
+            self.wake_resolver()
+            view = view_of(record, self._site)
+            return service.Answer(202, self._render(view), replayed=False)
+        except CentreError as error:
+            refused: dict[str, JsonValue] = {
+                **record.facts["settled"],
+                "cancellation_refused": error.code,
+                "reason": reason_of(error),
+            }
+            answer = self.conclude(record, State.SETTLED, refused, None)
+        else:
+            answer = self.conclude(
+                record, State.CANCELLED, settlement_to_json(negative), negative
+            )
+        return service.Answer(answer.status, answer.body, replayed=False)
+
+    # -- looking up -------------------------------------------------------------
+
+    def _record(self, settlement_id: str) -> Record:
+        try:
+            return self._journal.record(settlement_id)
+        except UnknownSettlementError as error:
+            raise SettlementNotFoundError(settlement_id) from error
+
+    def settlement(self, settlement_id: str) -> SettlementView:
+        """Return one settlement."""
+        return view_of(self._record(settlement_id), self._site)
+
+    def today(self) -> tuple[SettlementView, ...]:
+        """Return what was begun today, newest first."""
+        today = self._now().astimezone(self._site.timezone).date()
+        records = self._journal.records(created_on=today)
+        return tuple(view_of(r, self._site) for r in reversed(records))
+
+    def open_items(self) -> tuple[SettlementView, ...]:
+        """Return what is not decided yet, oldest first."""
+        return tuple(view_of(r, self._site) for r in self._journal.open_items())
+
+    def arm_fault(self, infno: str, fault: str) -> None:
+        """Make the reference centre misbehave on the next message of *infno*."""
+        if self._arm is None:
+            raise NotInDemonstrationError
+        self._arm(infno, fault)
+
+    def _demo_deck(self) -> Deck:
+        if self._deck is None:
+            raise NotInDemonstrationError
+        return self._deck
+
+
+def _certificate(who: Credential) -> Certificate:
+    return Certificate(
+        kind=CertificateType.SOCIAL_CARD,
+        number=who.number,
+        card_serial=who.card_serial,
+        person_cert_no=who.person_cert_no,
+        name=who.name,
+    )
+
+
+def _refused_view(bill: Bill, refused: Refused) -> QuoteView:
+    return QuoteView(
+        bill=bill,
+        split=None,
+        ours=None,
+        centre=None,
+        refusal=problem_for_refusal(refused),
+        centre_problem=None,
+        differences=(),
+        pack=None,
+        settleable=False,
+        patient_pays=bill.total_fee.to_yuan(),
+    )
+
+
+def reason_of(error: CentreError) -> str:
+    """Return the centre's own words where it has any, else nothing."""
+    return error.reason if isinstance(error, CentreRejectedError) else ""
+
+
+def _json_rows(rows: tuple[dict[str, str], ...]) -> list[JsonValue]:
+    return [dict(row) for row in rows]
+
+
+def _plain(numerator: int, denominator: int) -> str:
+    """Print a quantity or unit price: at most six decimals, no trailing zeros."""
+    micro = numerator * 1_000_000 // denominator
+    whole, rest = divmod(micro, 1_000_000)
+    return f"{whole}.{rest:06d}".rstrip("0").rstrip(".")

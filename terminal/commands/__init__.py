@@ -1,0 +1,16 @@
+"""What the commands of run_terminal.py do, one module each; loaded when called.
+
+serve      the daemon: parts, app, server, and what it says when it is up
+quote      work out a claim file
+card       read the card once, list the demonstration's cards
+reconcile  close a day over the wire
+journal    verify the journal's chain
+packs      check a folder of policy packs
+examples   run published worked examples
+doctor     look at the machine and say what is missing
+output     one way to print for people and for programs
+
+``centre``, ``demo`` and ``bench`` live in terminal/centre_command, demo and bench.
+Each function returns the exit code: 0 yes, 1 no (not met, differences, a problem).
+What could not run at all is an exception, which run_terminal.py turns into 2.
+"""

@@ -1,0 +1,206 @@
+"""``doctor``: look at this machine, change nothing, and say what to do.
+
+Every finding is about one thing; a warning leaves the terminal usable.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib.util
+import os
+import shutil
+import socket
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import click
+
+from config.catalogue import load_catalogue
+from config.packs import load_packs
+from config.settings import ROOT, ReaderLink, Settings
+from settlement.errors import SettlementError
+from terminal.commands.output import print_json, verdict
+
+ENOUGH_DISK = 500_000_000
+#: sqlite-utils loads these where they are installed: half a second and 80 MB.
+UNWANTED = ("pandas", "numpy")
+
+
+class Verdict(StrEnum):
+    """How a thing was found."""
+
+    OK = "ok"
+    WARNING = "warning"  #: the terminal works, something is off
+    WRONG = "wrong"  #: the terminal does not work like this
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at."""
+
+    name: str
+    verdict: Verdict
+    found: str
+    do: str = ""  #: what mends it
+
+
+def run_doctor(settings: Settings, *, as_json: bool) -> int:
+    """Print every finding; 1 if one of them is wrong."""
+    findings = [finding for look in LOOKS for finding in look(settings)]
+    good = all(finding.verdict is not Verdict.WRONG for finding in findings)
+    if as_json:
+        print_json([{k: str(v) for k, v in asdict(f).items()} for f in findings])
+    else:
+        for finding in findings:
+            click.echo(f"{finding.verdict.value:<8} {finding.name}: {finding.found}")
+            if finding.do:
+                click.echo(f"{'':<9}-> {finding.do}")
+    return verdict(good=good)
+
+
+def _python(_settings: Settings) -> Iterator[Finding]:
+    yield Finding("python", Verdict.OK, ".".join(map(str, sys.version_info[:3])))
+
+
+def _packages(_settings: Settings) -> Iterator[Finding]:
+    unwanted = [name for name in UNWANTED if importlib.util.find_spec(name)]
+    if unwanted:
+        yield Finding(
+            "packages",
+            Verdict.WARNING,
+            f"{', '.join(unwanted)} would be loaded by the daemon",
+            "Run from the environment that `make setup` makes: .venv/bin/python",
+        )
+    else:
+        yield Finding("packages", Verdict.OK, "nothing heavy is installed beside us")
+
+
+def _card_reader(settings: Settings) -> Iterator[Finding]:
+    built = importlib.util.find_spec("smartcard") is not None
+    if settings.reader.link is not ReaderLink.PCSC:
+        found = "emulated cards" + ("" if built else "; the PC/SC link is off")
+        yield Finding("reader", Verdict.OK, found)
+    elif built:
+        yield Finding("reader", Verdict.OK, "the PC/SC link is built")
+    else:
+        yield Finding(
+            "reader",
+            Verdict.WRONG,
+            "reader.link is pcsc and the PC/SC link is not built",
+            "sudo apt-get install libpcsclite-dev && make setup",
+        )
+
+
+def _data(settings: Settings) -> Iterator[Finding]:
+    folder = settings.data_dir
+    nearest = next(p for p in (folder, *folder.parents) if p.exists())
+    if not os.access(nearest, os.W_OK):
+        yield Finding(
+            "data", Verdict.WRONG, f"{folder} cannot be written", "Set data_dir."
+        )
+        return
+    free = shutil.disk_usage(nearest).free
+    if free < ENOUGH_DISK:
+        found = f"{free // 1_000_000} MB free for {folder}"
+        yield Finding("data", Verdict.WARNING, found, "Free 500 MB or more.")
+    else:
+        found = f"{folder} ({free // 1_000_000_000} GB free)"
+        yield Finding("data", Verdict.OK, found)
+
+
+def _secrets(settings: Settings) -> Iterator[Finding]:
+    """Look at who can read the keys; Windows keeps that elsewhere."""
+    if os.name != "posix":
+        return
+    for path in (
+        settings.journal_key_file,
+        settings.centre_keys_file,
+        settings.pos_token_file,
+    ):
+        if not path.exists():
+            continue
+        if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            found = f"others can read {_short(path)}"
+            yield Finding("secrets", Verdict.WRONG, found, f"chmod 600 {path}")
+        else:
+            yield Finding("secrets", Verdict.OK, f"{_short(path)} is its owner's only")
+
+
+def _ports(settings: Settings) -> Iterator[Finding]:
+    wanted = [("port", "127.0.0.1", settings.server.port)]
+    if settings.centre.embedded:
+        wanted.append(("centre port", "127.0.0.1", settings.centre.port))
+    for name, host, port in wanted:
+        if port == 0:
+            yield Finding(name, Verdict.OK, "any free one")
+            continue
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            taken = probe.connect_ex((host, port)) == 0
+        if taken:
+            yield Finding(
+                name,
+                Verdict.WARNING,
+                f"somebody listens on {host}:{port}",
+                "That is this terminal running, or another program: stop it, or "
+                "choose another port.",
+            )
+        else:
+            yield Finding(name, Verdict.OK, f"{host}:{port} is free")
+
+
+def _policy(settings: Settings) -> Iterator[Finding]:
+    today = dt.datetime.now(settings.site.timezone).date()
+    try:
+        packs = load_packs(settings.packs_folder)
+        load_catalogue(settings.catalogue_file)
+    except (SettlementError, OSError) as error:
+        yield Finding(
+            "policy", Verdict.WRONG, str(error), "run_terminal.py packs check"
+        )
+        return
+    mine = [
+        pack
+        for pack in packs
+        if pack.in_force(today) and pack.covers(settings.site.region, pack.insurance)
+    ]
+    if mine:
+        found = ", ".join(pack.id.name for pack in mine)
+        yield Finding("policy", Verdict.OK, f"in force on {today}: {found}")
+    else:
+        found = f"no pack of region {settings.site.region} is in force on {today}"
+        yield Finding(
+            "policy", Verdict.WRONG, found, "Add one: docs/policy-packs.md says how."
+        )
+
+
+def _clock(settings: Settings) -> Iterator[Finding]:
+    """Compare with the newest file of the program: earlier than that is wrong."""
+    now = dt.datetime.now(dt.UTC)
+    made = dt.datetime.fromtimestamp((ROOT / "run_terminal.py").stat().st_mtime, dt.UTC)
+    if now < made:
+        found = f"it says {now:%Y-%m-%d %H:%M} UTC, before this program was installed"
+        yield Finding("clock", Verdict.WRONG, found, "Set the clock; use NTP.")
+    else:
+        local = now.astimezone(settings.site.timezone)
+        yield Finding("clock", Verdict.OK, f"{local:%Y-%m-%d %H:%M %z}")
+
+
+def _short(path: Path) -> str:
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
+    _python,
+    _packages,
+    _card_reader,
+    _data,
+    _secrets,
+    _ports,
+    _policy,
+    _clock,
+)

@@ -1,0 +1,108 @@
+"""The end of the day over the wire: totals first (3201), rows where they differ (3202)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from settlement.centre.port import Centre, CentreSettlement, StatementGroup
+from settlement.claim import Insurance
+from settlement.facts import settlement_from_json
+from settlement.journal import Journal, Record
+from settlement.lifecycle import OPEN, State
+from settlement.money import Money
+from settlement.reconcile import Booked, DayReport, groups, report, rows
+
+
+@dataclass(frozen=True, slots=True)
+class GroupKey:
+    """A group the site always asks about, so that a row only the centre has shows."""
+
+    insurance: Insurance
+    clearing_type: str  #: 清算类别
+    clearing_office: str  #: 清算经办机构
+
+
+def reconcile_day(
+    *,
+    journal: Journal,
+    centre: Centre,
+    date: dt.date,
+    timezone: dt.tzinfo,
+    always: Iterable[GroupKey],
+) -> DayReport:
+    """Compare our book of *date* with the centre's and name every difference.
+
+    The day is that of the centre's settlement time in the site's time zone.
+
+    Raises:
+        CentreError: the centre could not be asked; nothing is known then.
+    """
+    ours = booked_on(journal, date, timezone)
+    totals = groups(ours, date)
+    for key in always:
+        if not any(_key(group) == key for group in totals):
+            totals = (*totals, _nothing(key, date))
+    verdicts = []
+    for group in totals:
+        verdict = centre.compare_totals(group)
+        results = (
+            None if verdict.balanced else centre.compare_rows(group, rows(ours, group))
+        )
+        verdicts.append((group, verdict, results))
+    open_ids = tuple(item.settlement_id for item in journal.open_items())
+    done = report(date, ours, tuple(verdicts), open_ids)
+    journal.note(
+        "reconciled",
+        {
+            "date": date.isoformat(),
+            "balanced": done.balanced,
+            "differences": len(done.differences),
+            "head": journal.head().digest,
+        },
+    )
+    return done
+
+
+def booked_on(
+    journal: Journal, date: dt.date, timezone: dt.tzinfo
+) -> tuple[Booked, ...]:
+    """Return our settlements and cancellations of the centre's *date*."""
+    booked = []
+    for record in journal.records(
+        states=frozenset({State.SETTLED, State.CANCELLED}) | OPEN, limit=1_000_000
+    ):
+        for settled in _records(record):
+            at = settled.settled_at
+            if at is not None and at.astimezone(timezone).date() == date:
+                booked.append(Booked(settled, record.bill_no, record.settlement_id))
+    return tuple(booked)
+
+
+def _records(record: Record) -> tuple[CentreSettlement, ...]:
+    found = []
+    for name in ("settled", "cancelled"):
+        facts = record.facts.get(name)
+        if facts:
+            found.append(settlement_from_json(facts))
+    return tuple(found)
+
+
+def _key(group: StatementGroup) -> GroupKey:
+    return GroupKey(group.insurance, group.clearing_type, group.clearing_office)
+
+
+def _nothing(key: GroupKey, date: dt.date) -> StatementGroup:
+    return StatementGroup(
+        insurance=key.insurance,
+        clearing_type=key.clearing_type,
+        clearing_office=key.clearing_office,
+        begin=date,
+        end=date,
+        total_fee=Money.ZERO,
+        fund_total=Money.ZERO,
+        account_pay=Money.ZERO,
+        cash_pay=Money.ZERO,
+        count=0,
+    )

@@ -1,0 +1,337 @@
+"""What can go wrong at the counter, each with its stable code and its two sentences.
+
+TerminalError                   the root
+├── RequestInvalidError         a request is not what the API document says
+├── UnsupportedMediaTypeError   a body that is not JSON
+├── KeyMissingError             no Idempotency-Key where one is mandatory
+├── TokenMissingError           no bearer token and no counter session
+├── HostRefusedError            the Host header names somebody else
+├── OriginRefusedError          a page of another origin asks
+├── TooManyStreamsError         every event stream is taken
+├── NotInDemonstrationError     a demonstration's key pressed on a real terminal
+├── DemoCardUnknownError        the demonstration has no such card
+├── CardRequiredError           no card has been read
+├── PinRequiredError            the holder's PIN is not verified
+├── KeyReusedError              the key belongs to another request
+├── SettlementInFlightError     the same key or bill is under way
+├── BillAlreadySettledError     a living settlement has this bill number
+├── SettlementNotFoundError     no settlement has that id
+├── QuoteRefusedError           the policy has no benefit for this bill
+├── KindNotSettleableError      a kind of visit that is quoted only
+├── DifferencesStopError        both calculators disagree and the site stops there
+├── AmountChangedError          the patient was told another amount
+├── CentreNotStartedError       the reference centre did not come up
+└── AddressNotLoopbackError     asked to listen beyond this machine
+
+The message of an error is its English sentence: what, which, expected, what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from settlement.money import Money
+from terminal.views import DifferenceView, ProblemView
+
+
+class TerminalError(Exception):
+    """Something the counter could not do.
+
+    ``code`` is stable and kebab-case: API type, metric label and runbook heading.
+    """
+
+    code: str = "terminal-failed"
+
+    def __init__(self, sentence_zh: str, sentence_en: str) -> None:
+        super().__init__(sentence_en)
+        self.sentence_zh = sentence_zh
+        self.sentence_en = sentence_en
+
+
+class RequestInvalidError(TerminalError):
+    """A request is not what the API document says; the value itself is not repeated."""
+
+    code = "request-invalid"
+
+    def __init__(self, where: str, expected: str) -> None:
+        super().__init__(
+            "收费软件发来的数据不符合接口要求，未做任何处理。请联系软件供应商。",
+            f"{where}: {expected}. Correct the request; nothing was done.",
+        )
+        self.where = where
+
+
+class UnsupportedMediaTypeError(TerminalError):
+    """A body in another form than the route takes."""
+
+    code = "unsupported-media-type"
+
+    def __init__(self, expected: str) -> None:
+        super().__init__(
+            "收费软件发来的数据格式不对，未做任何处理。请联系软件供应商。",
+            f"The body must be sent as Content-Type {expected}; nothing was done.",
+        )
+
+
+class KeyMissingError(TerminalError):
+    """A settlement or cancellation came without its Idempotency-Key."""
+
+    code = "key-missing"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "收费软件没有给出防重复编号，未做任何处理。请联系软件供应商。",
+            "The header Idempotency-Key is mandatory here: send a new UUID for a new "
+            "request and the same one for every retry of it. Nothing was done.",
+        )
+
+
+class TokenMissingError(TerminalError):
+    """The caller has neither a known bearer token nor the counter's session."""
+
+    code = "token-missing"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "未获授权：请刷新收费页面；如由收费软件发起，请联系管理员核对令牌。",
+            "No known bearer token. Send Authorization: Bearer with the token of this "
+            "integration; at the counter, reload the page.",
+        )
+
+
+class HostRefusedError(TerminalError):
+    """The Host header is not one of this terminal's names."""
+
+    code = "host-refused"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "访问地址不在允许范围内。请使用 127.0.0.1 打开本终端。",
+            "The Host header is not one of this terminal's names. Use 127.0.0.1 with "
+            "its port, or add the name to the allowed hosts.",
+        )
+
+
+class OriginRefusedError(TerminalError):
+    """A page of another origin asks, or a browser says that the request crosses sites.
+
+    That is how a web page would use the terminal behind the cashier's back.
+    """
+
+    code = "origin-refused"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "已拒绝来自其他网页的请求。请在本终端的页面上操作。",
+            "The request comes from a page of another origin. Use the terminal's own "
+            "page, or have the origin added to the allowed origins.",
+        )
+
+
+class TooManyStreamsError(TerminalError):
+    """Every event stream is taken."""
+
+    code = "too-many-streams"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            "打开的页面过多，请关闭多余的收费页面后重试。",
+            f"All {limit} event streams are taken. Close one and try again in a "
+            "few seconds.",
+        )
+
+
+class NotInDemonstrationError(TerminalError):
+    """A demonstration's key was pressed on a terminal where money is real."""
+
+    code = "not-in-demonstration"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "此功能仅在演示模式下可用。请使用读卡器和密码键盘。",
+            "This works in demonstration mode only. Use the card reader and its "
+            "PIN pad.",
+        )
+
+
+class DemoCardUnknownError(TerminalError):
+    """The demonstration has no card of that id."""
+
+    code = "demo-card-unknown"
+
+    def __init__(self, card_id: str, known: Sequence[str]) -> None:
+        super().__init__(
+            "演示卡不存在，请从列表中选择。",
+            f"The deck has no such card. Choose one of: {', '.join(known)}.",
+        )
+        self.card_id = card_id
+
+
+class CardRequiredError(TerminalError):
+    """No card has been read, or it was refused."""
+
+    code = "card-required"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "请先插入社保卡，等待读卡完成后再操作。",
+            "No card has been read. Insert the card and wait until it is read.",
+        )
+
+
+class PinRequiredError(TerminalError):
+    """The holder's PIN has not been verified."""
+
+    code = "pin-required"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "请持卡人输入密码，验证通过后再结算。",
+            "The holder's PIN has not been verified. Let the holder enter it, then "
+            "settle.",
+        )
+
+
+class _AboutSettlementError(TerminalError):
+    """An error that points to a settlement the caller can look up."""
+
+    def __init__(self, sentence_zh: str, sentence_en: str, settlement_id: str) -> None:
+        super().__init__(sentence_zh, sentence_en)
+        self.settlement_id = settlement_id
+
+
+class KeyReusedError(_AboutSettlementError):
+    """The key was used for another request."""
+
+    code = "key-reused"
+
+    def __init__(self, settlement_id: str) -> None:
+        super().__init__(
+            "收费软件重复使用了另一笔业务的编号，未做任何处理。请联系软件供应商。",
+            "This Idempotency-Key belongs to another request. Send a new key for a new "
+            "request and the unchanged body for a retry. Nothing was done.",
+            settlement_id,
+        )
+
+
+class SettlementInFlightError(_AboutSettlementError):
+    """The same key or bill is under way, or its outcome is not known yet."""
+
+    code = "settlement-in-flight"
+
+    def __init__(self, settlement_id: str) -> None:
+        super().__init__(
+            "本单正在结算或正在核对，请勿重复结算、勿先收款，稍后查看结果。",
+            "This bill is being settled or looked up. Do not send it under another "
+            "key; ask the status address until it is decided.",
+            settlement_id,
+        )
+
+
+class BillAlreadySettledError(_AboutSettlementError):
+    """A living settlement has this bill number."""
+
+    code = "bill-already-settled"
+
+    def __init__(self, settlement_id: str) -> None:
+        super().__init__(
+            "本单已经结算过，请勿重复收费。可查看原结算，需要时先撤销。",
+            "This bill is settled already. Look at that settlement; cancel it first if "
+            "the bill is to be settled anew.",
+            settlement_id,
+        )
+
+
+class SettlementNotFoundError(_AboutSettlementError):
+    """No settlement has that id."""
+
+    code = "settlement-not-found"
+
+    def __init__(self, settlement_id: str) -> None:
+        super().__init__(
+            "没有找到这笔结算，请核对编号。",
+            "No settlement has that id. Check it against the answer to the request.",
+            settlement_id,
+        )
+
+
+class QuoteRefusedError(TerminalError):
+    """The policy has no benefit for this bill: the refusal of the quote, again."""
+
+    code = "quote-refused"
+
+    def __init__(self, refusal: ProblemView) -> None:
+        super().__init__(refusal.sentence_zh, refusal.sentence_en)
+        self.refusal = refusal
+
+
+class KindNotSettleableError(TerminalError):
+    """A kind of visit that this terminal works out and shows, but does not settle."""
+
+    code = "kind-not-settleable"
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(
+            "本终端只能试算此类就诊，请到住院结算窗口办理。",
+            f"Visits of kind {kind} are quoted here, not settled. Settle at the "
+            "inpatient desk.",
+        )
+        self.kind = kind
+
+
+class DifferencesStopError(TerminalError):
+    """Our split and the centre's differ, and the site stops there."""
+
+    code = "differences-stop"
+
+    def __init__(self, differences: Sequence[DifferenceView]) -> None:
+        fields = ", ".join(d.amount for d in differences)
+        super().__init__(
+            "本地试算与医保中心结果不一致，已停止结算。请联系医保办核对。",
+            f"Our split and the centre's differ in: {fields}. Nothing was sent; the "
+            "insurance office compares both.",
+        )
+        self.differences = tuple(differences)
+
+
+class AmountChangedError(TerminalError):
+    """What the patient pays is not what he was told."""
+
+    code = "amount-changed"
+
+    def __init__(self, told: Money, now: Money) -> None:
+        super().__init__(
+            f"应付金额由 {told} 元变为 {now} 元，尚未结算。请告知患者后重新确认。",
+            f"The patient was told {told} yuan and would pay {now}. Nothing was sent; "
+            "quote again, tell the patient and settle with the new amount.",
+        )
+        self.told = told
+        self.now = now
+
+
+class CentreNotStartedError(TerminalError):
+    """The reference centre did not come up as a child process."""
+
+    code = "centre-not-started"
+
+    def __init__(self, exit_code: int | None) -> None:
+        super().__init__(
+            "演示用医保中心未能启动，请联系管理员查看日志。",
+            f"The reference centre did not start (exit code {exit_code}). Run "
+            "`run_terminal.py centre` by hand and read what it says.",
+        )
+        self.exit_code = exit_code
+
+
+class AddressNotLoopbackError(TerminalError):
+    """The daemon was asked to listen where other machines reach it."""
+
+    code = "address-not-loopback"
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            "本终端只能监听本机地址 127.0.0.1，请修改配置。",
+            f"{host} is not a loopback address. Listen on 127.0.0.1 or ::1; other "
+            "machines come through a proxy that knows them.",
+        )
+        self.host = host

@@ -1,0 +1,258 @@
+"""The one place that wires real parts from settings, and takes them down again."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from config.card_profiles import load_deck, load_profiles
+from config.catalogue import load_catalogue
+from config.packs import load_packs, pack_for
+from config.settings import ROOT, ReaderLink, Settings
+from reader.emulator.deck import build_card
+from reader.errors import KeyUnavailableError
+from reader.keys import CardContext, KeyProvider, TestKeys
+from reader.link import Link
+from reader.links.emulator import EmulatedSlot, EmulatorLink
+from reader.profile import Key, Profile
+from reader.session import CardSession, read_card
+from settlement.catalogue import Catalogue
+from settlement.centre.gateway import Gateway, GatewaySettings
+from settlement.centre.port import Coverage
+from settlement.claim import Insurance
+from settlement.errors import PackMissingError
+from settlement.journal import Journal
+from settlement.nhsa import CLEARING_TYPE
+from settlement.policy import Pack
+from settlement.reconcile import DayReport
+from settlement.seal import Sealer, load_or_create_key
+from terminal.announce import Announcer
+from terminal.api import render_settlement
+from terminal.cashier import Cashier, Site
+from terminal.centre_command import load_or_make_secrets
+from terminal.day import GroupKey, reconcile_day
+from terminal.deck import Deck
+from terminal.desk import CardDesk
+from terminal.events import EventHub
+from terminal.metrics import Metrics
+from terminal.resolver import Resolver, ResolverSettings
+from terminal.supervise import SupervisedCentre
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything a running terminal is made of."""
+
+    settings: Settings
+    cashier: Cashier
+    desk: CardDesk
+    journal: Journal
+    gateway: Gateway
+    catalogue: Catalogue
+    events: EventHub
+    metrics: Metrics
+    now: Callable[[], dt.datetime]
+
+    def reconcile(self, date: dt.date) -> DayReport:
+        """Close *date* over the wire."""
+        region = self.settings.site.region
+        return reconcile_day(
+            journal=self.journal,
+            centre=self.gateway,
+            date=date,
+            timezone=self.settings.site.timezone,
+            always=[
+                GroupKey(Insurance.RESIDENT, kind, region)
+                for kind in CLEARING_TYPE.values()
+            ],
+        )
+
+
+class NoKeys:
+    """A terminal whose PSAM, HSM or key server is not set up refuses every card."""
+
+    @property
+    def name(self) -> str:
+        """Say that there is none."""
+        return "none"
+
+    def authenticate(
+        self, key: Key, card: CardContext, *, process: bytes, source: bytes
+    ) -> bytes:
+        """Refuse by the key's name."""
+        del card, process, source
+        raise KeyUnavailableError(key.name)
+
+
+@contextmanager
+def build_parts(settings: Settings) -> Iterator[Parts]:
+    """Wire a terminal and, in the demonstration, start its reference centre.
+
+    Raises:
+        JournalError: the journal cannot be opened, or another process has it.
+        CentreNotStartedError: the reference centre did not come up.
+        PackError, CatalogueError, ProfileError: a file of data is not well formed.
+    """
+    zone = settings.site.timezone
+
+    def now() -> dt.datetime:
+        return dt.datetime.now(zone)
+
+    with ExitStack() as stack:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        journal = Journal.open(
+            settings.journal_file,
+            sealer=Sealer(load_or_create_key(settings.journal_key_file)),
+            institution=settings.site.institution_code,
+            terminal_no=settings.site.terminal_no,
+            now=now,
+        )
+        stack.callback(journal.close)
+        gateway = Gateway(
+            _gateway_settings(settings, stack), msgids=journal.next_msgid, now=now
+        )
+        events, metrics = EventHub(max_streams=settings.server.max_streams), Metrics()
+        stack.callback(events.close)
+        announcer = Announcer(events, metrics)
+        profiles = load_profiles(settings.cards_folder)
+        link, deck = _link_and_deck(settings, profiles)
+        desk = CardDesk(
+            link, _opener(settings, profiles, now), monotonic=time.monotonic
+        )
+        desk.on_change(announcer.card)
+        catalogue = load_catalogue(settings.catalogue_file)
+        cashier = Cashier(
+            site=_site(settings),
+            desk=desk,
+            deck=deck,
+            centre=gateway,
+            journal=journal,
+            catalogue=catalogue,
+            pack_on=_pack_chooser(settings),
+            now=now,
+            render=render_settlement,
+            publish=announcer.settlement,
+            arm=gateway.arm_fault if settings.demonstration else None,
+        )
+        desk.start()
+        stack.callback(desk.stop)
+        resolver = Resolver(
+            cashier=cashier,
+            journal=journal,
+            centre=gateway,
+            monotonic=time.monotonic,
+            settings=ResolverSettings(on_not_found=settings.policy.on_not_found.value),
+        )
+        resolver.start()
+        stack.callback(resolver.stop)
+        yield Parts(
+            settings=settings,
+            cashier=cashier,
+            desk=desk,
+            journal=journal,
+            gateway=gateway,
+            catalogue=catalogue,
+            events=events,
+            metrics=metrics,
+            now=now,
+        )
+
+
+def _site(settings: Settings) -> Site:
+    return Site(
+        institution_name=settings.site.institution_name,
+        region=settings.site.region,
+        tier=settings.site.tier,
+        timezone=settings.site.timezone,
+        demonstration=settings.demonstration,
+        on_difference=settings.policy.on_difference.value,
+        host_keyboard_pin=settings.pin.host_keyboard,
+    )
+
+
+def _gateway_settings(settings: Settings, stack: ExitStack) -> GatewaySettings:
+    centre = settings.centre
+    url, access_key, secret_key = centre.url, centre.access_key, centre.secret_key
+    if centre.embedded:
+        keys = load_or_make_secrets(settings.centre_keys_file)
+        access_key, secret_key = keys.access_key, keys.secret_key
+        child = SupervisedCentre(centre_command(settings))
+        url = f"http://127.0.0.1:{child.start()}/"
+        stack.callback(child.stop)
+    return GatewaySettings(
+        url=url,
+        access_key=access_key,
+        secret_key=secret_key,
+        institution_code=settings.site.institution_code,
+        institution_name=settings.site.institution_name,
+        care_region=settings.site.region,
+        operator=f"T{settings.site.terminal_no:03d}",
+        connect_timeout_s=centre.connect_timeout_s,
+        read_timeout_s=centre.read_timeout_s,
+    )
+
+
+def centre_command(settings: Settings) -> list[str]:
+    """Return the command that starts the reference centre of *settings*."""
+    command = [sys.executable, str(ROOT / "run_terminal.py"), "centre", "--supervised"]
+    if settings.config_file is not None:
+        command += ["--config", str(settings.config_file)]
+    return command
+
+
+def _link_and_deck(
+    settings: Settings, profiles: tuple[Profile, ...]
+) -> tuple[Link, Deck | None]:
+    if settings.reader.link is ReaderLink.PCSC:
+        # Imported only when chosen: pyscard may not be there, and need not be.
+        from reader.links.pcsc import PcscLink  # noqa: PLC0415
+
+        return PcscLink(settings.reader.pcsc_reader), None
+    slot = EmulatedSlot()
+    cards = [
+        (spec.card_id, spec.label, build_card(spec, profiles))
+        for spec in load_deck(settings.cards_folder)
+    ]
+    return EmulatorLink(slot), Deck(slot, cards)
+
+
+def _opener(
+    settings: Settings,
+    profiles: tuple[Profile, ...],
+    now: Callable[[], dt.datetime],
+) -> Callable[[Link], CardSession]:
+    keys: KeyProvider = TestKeys() if settings.demonstration else NoKeys()
+
+    def open_session(link: Link) -> CardSession:
+        return read_card(
+            link, profiles, keys, random_bytes=secrets.token_bytes, now=now
+        )
+
+    return open_session
+
+
+def _pack_chooser(
+    settings: Settings,
+) -> Callable[[Coverage, dt.date], Pack | None]:
+    packs = load_packs(settings.packs_folder)
+
+    def choose(coverage: Coverage, day: dt.date) -> Pack | None:
+        try:
+            return pack_for(packs, coverage.region, coverage.insurance, day)
+        except PackMissingError:
+            return None
+
+    return choose
+
+
+def write_report(report: DayReport, path: Path) -> None:
+    """Write a day's reconciliation as JSON."""
+    text = json.dumps(report.to_json(), ensure_ascii=False, indent=2)
+    path.write_text(text + "\n", encoding="utf-8")

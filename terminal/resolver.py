@@ -1,0 +1,215 @@
+"""The worker that ends every unknown: found at the centre, or reversed by msgid.
+
+It looks before it acts, never sends a settlement again, and never drops an item:
+what no machine can decide goes to quarantine, where people see it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from settlement.centre.errors import CentreError, CentreRejectedError
+from settlement.centre.port import Centre
+from settlement.claim import VisitKind
+from settlement.facts import JsonValue, settlement_from_json, settlement_to_json
+from settlement.journal import Journal, Record
+from settlement.lifecycle import State
+from terminal.cashier import Cashier, reason_of
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ResolverSettings:
+    """How patient the worker is, in seconds."""
+
+    idle_s: float = 2.0
+    first_wait_s: float = 0.5
+    longest_wait_s: float = 60.0
+    #: "Not found" counts only this long after the outcome became unknown: a request
+    #: may still be on its way. The reversal tombstones it if it comes later still.
+    not_found_after_s: float = 3.0
+    on_not_found: str = "reverse"  #: or "ask": wait for a person
+
+
+class Resolver:
+    """Take every open settlement to its end, one at a time, without haste."""
+
+    def __init__(
+        self,
+        *,
+        cashier: Cashier,
+        journal: Journal,
+        centre: Centre,
+        monotonic: Callable[[], float],
+        settings: ResolverSettings | None = None,
+    ) -> None:
+        self._cashier = cashier
+        self._journal = journal
+        self._centre = centre
+        self._monotonic = monotonic
+        self._settings = settings or ResolverSettings()
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._seen: dict[str, float] = {}  # settlement -> when it was first met
+        self._again_at: dict[str, float] = {}
+        self._wait: dict[str, float] = {}
+
+    def start(self) -> None:
+        """Begin with whatever the last run left open."""
+        self._cashier.wake_resolver = self._wake.set
+        self._thread = threading.Thread(target=self._work, name="resolver")
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop after the item at hand."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _work(self) -> None:
+        while not self._stopping.is_set():
+            self.sweep()
+            self._wake.wait(self._next_wait())
+            self._wake.clear()
+
+    def _next_wait(self) -> float:
+        due = min(self._again_at.values(), default=float("inf")) - self._monotonic()
+        return max(0.05, min(self._settings.idle_s, due))
+
+    def sweep(self) -> None:
+        """Look once at every open settlement that is due."""
+        open_now = self._journal.open_items()
+        alive = {record.settlement_id for record in open_now}
+        for gone in self._seen.keys() - alive:
+            self._forget(gone)
+        for record in open_now:
+            if self._stopping.is_set():
+                return
+            due = self._again_at.get(record.settlement_id, 0.0)
+            if self._cashier.is_running(record.settlement_id):
+                continue
+            if self._monotonic() >= due:
+                self._seen.setdefault(record.settlement_id, self._monotonic())
+                self._look_at(record)
+
+    def _look_at(self, record: Record) -> None:
+        self._put_off(record)
+        try:
+            self._step(record)
+        except CentreError as error:
+            log.warning(
+                "resolve.later",
+                extra={"settlement_id": record.settlement_id, "code": error.code},
+            )
+
+    def _step(self, record: Record) -> None:
+        match record.state:
+            case State.INTENT | State.SENDING:
+                # A former process died with it in hand; whether it was sent is
+                # known from the journal, what came of it is not.
+                why = "restarted-while-sending" if record.sent else "never-sent"
+                self._journal.advance(record.settlement_id, State.UNKNOWN, {"why": why})
+                self._seen[record.settlement_id] = self._monotonic()
+                self._soon(record)
+            case State.UNKNOWN:
+                self._find_or_reverse(record)
+            case State.REVERSING:
+                self._reverse(record)
+            case State.CANCELLING:
+                self._find_cancellation(record)
+            case _:
+                pass
+
+    def _find_or_reverse(self, record: Record) -> None:
+        visit_id = str(record.facts["intent"]["visit_id"])
+        if visit_id and record.sent:
+            found = self._centre.find(
+                record.person_id, record.insured_region, visit_id, record.msgid
+            )
+            if found is not None:
+                facts = settlement_to_json(found)
+                facts["resolved_by"] = "5204+5203"
+                self._cashier.conclude(record, State.SETTLED, facts, found)
+                return
+        age = self._monotonic() - self._seen[record.settlement_id]
+        if record.sent and age < self._settings.not_found_after_s:
+            self._soon(record)
+            return
+        if self._settings.on_not_found != "reverse":
+            return
+        self._journal.advance(
+            record.settlement_id, State.REVERSING, {"why": "not-found"}
+        )
+        self._soon(record)
+
+    def _reverse(self, record: Record) -> None:
+        """Reverse by msgid (2601); accepted also for a message that never arrived."""
+        evidence: dict[str, JsonValue] = {"resolved_by": "2601"}
+        try:
+            self._centre.reverse(
+                record.person_id, record.insured_region, record.msgid, record.infno
+            )
+        except CentreRejectedError as error:
+            if record.sent:
+                self._journal.advance(
+                    record.settlement_id,
+                    State.QUARANTINED,
+                    {"why": "reversal-refused", "reason": reason_of(error)},
+                )
+                return
+            # Nothing was ever sent, so there is nothing the centre could reverse.
+            evidence = {"resolved_by": "never-sent", "reason": reason_of(error)}
+        self._cashier.conclude(record, State.REVERSED, evidence, None)
+
+    def _find_cancellation(self, record: Record) -> None:
+        """Look whether an unknown cancellation arrived, and repeat it if it did not.
+
+        A cancellation is not reversible everywhere (2601's list differs), so the
+        way out is to look at the settlement's refund flag and to repeat.
+        """
+        settled = settlement_from_json(record.facts["settled"])
+        msgid = str(record.facts["cancelling"]["msgid"])
+        found = self._centre.find(
+            record.person_id, record.insured_region, settled.visit_id, msgid
+        )
+        if found is None:
+            now = self._centre.settlement(
+                record.person_id,
+                record.insured_region,
+                settled.visit_id,
+                settled.settlement_id,
+            )
+            if now.refunded:
+                self._journal.advance(
+                    record.settlement_id,
+                    State.QUARANTINED,
+                    {"why": "refunded-by-another-message"},
+                )
+                return
+            found = self._centre.cancel(
+                settled, VisitKind(record.kind), record.insured_region, msgid
+            )
+        facts = settlement_to_json(found)
+        facts["cancels"] = settled.settlement_id
+        self._cashier.conclude(record, State.CANCELLED, facts, found)
+
+    def _put_off(self, record: Record) -> None:
+        wait = self._wait.get(record.settlement_id, self._settings.first_wait_s)
+        self._wait[record.settlement_id] = min(wait * 2, self._settings.longest_wait_s)
+        self._again_at[record.settlement_id] = self._monotonic() + wait
+
+    def _soon(self, record: Record) -> None:
+        self._wait.pop(record.settlement_id, None)
+        self._again_at[record.settlement_id] = (
+            self._monotonic() + self._settings.first_wait_s
+        )
+
+    def _forget(self, settlement_id: str) -> None:
+        for table in (self._seen, self._again_at, self._wait):
+            table.pop(settlement_id, None)

@@ -1,0 +1,126 @@
+"""What the routes ask of the service behind them, as a protocol.
+
+Two implementations: ``terminal.cashier.Cashier`` over real parts, and the small
+``FakeCashier`` the route tests drive. Every method may raise the errors of
+``terminal.errors``, ``reader.errors`` and ``settlement.errors``; each of them has its
+row in ``terminal.problems``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from settlement.money import Money
+from terminal.bill import Bill
+from terminal.views import CardView, PinView, QuoteView, SettlementView
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer as it was, or will be, given to every retry: byte for byte."""
+
+    status: int  #: HTTP: 200 cancelled, 201 settled, 202 unknown, 422 rejected
+    body: bytes  #: JSON, as ``terminal.api.render_settlement`` printed it
+    replayed: bool  #: True: this is not the first time it is given
+
+
+class Service(Protocol):
+    """The work of the counter: read, quote, verify, settle, cancel, look up."""
+
+    def card(self) -> CardView:
+        """Return what the slot holds now."""
+
+    def read_card(self) -> CardView:
+        """Read the card in the slot; a refusal of the card is a view too."""
+
+    def deck(self) -> tuple[tuple[str, str], ...]:
+        """List the demonstration's cards as (card id, label).
+
+        Raises:
+            NotInDemonstrationError: real cards come by themselves.
+        """
+
+    def insert_card(self, card_id: str) -> CardView:
+        """Put a demonstration card into the emulated slot and read it at once.
+
+        Raises:
+            NotInDemonstrationError: real cards come by themselves.
+            DemoCardUnknownError: the deck has no such card.
+        """
+
+    def remove_card(self) -> CardView:
+        """Take the demonstration card out.
+
+        Raises:
+            NotInDemonstrationError: real cards come by themselves.
+        """
+
+    def verify_pin(self, pin: bytearray) -> PinView:
+        """Let the card verify *pin*, ASCII digits; at most one try, wiped afterwards.
+
+        Raises:
+            NotInDemonstrationError: the host keyboard must not see a real PIN.
+            CardRequiredError: no card has been read.
+        """
+
+    def quote(self, bill: Bill) -> QuoteView:
+        """Work out who pays what for *bill*; nothing is booked anywhere.
+
+        Raises:
+            CardRequiredError: no card has been read.
+        """
+
+    def last_quote(self) -> QuoteView | None:
+        """Return the newest quote, so that the counter shows a pushed bill."""
+
+    def settle(
+        self, bill: Bill, *, key: str, digest: str, patient_pays: Money | None
+    ) -> Answer:
+        """Settle *bill* once under *key*, whatever is retried, by whom, how often.
+
+        Args:
+            bill: What is settled.
+            key: The sender's Idempotency-Key; never expires.
+            digest: SHA-256 of the canonical request, hex.
+            patient_pays: What the sender told the patient; None if nothing was told.
+
+        Raises:
+            KeyReusedError: the key belongs to another request.
+            SettlementInFlightError: the same key or bill is under way or undecided.
+            BillAlreadySettledError: a living settlement has this bill number.
+            CardRequiredError, PinRequiredError: no verified card in the slot.
+            QuoteRefusedError, KindNotSettleableError, DifferencesStopError,
+            AmountChangedError: the bill cannot be settled like this.
+        """
+
+    def cancel(self, settlement_id: str, *, key: str, digest: str) -> Answer:
+        """Take a settlement back whole, once under *key*.
+
+        Raises:
+            SettlementNotFoundError: no settlement has that id.
+            KeyReusedError, SettlementInFlightError: as for ``settle``.
+        """
+
+    def settlement(self, settlement_id: str) -> SettlementView:
+        """Return one settlement.
+
+        Raises:
+            SettlementNotFoundError: no settlement has that id.
+        """
+
+    def today(self) -> tuple[SettlementView, ...]:
+        """Return what was begun today, newest first."""
+
+    def open_items(self) -> tuple[SettlementView, ...]:
+        """Return what is not decided yet, oldest first."""
+
+    def readiness(self) -> tuple[tuple[str, bool, str], ...]:
+        """Return (part, in order, code) for the reader, journal, pack and centre."""
+
+    def arm_fault(self, infno: str, fault: str) -> None:
+        """Make the reference centre misbehave on the next message of *infno*.
+
+        Raises:
+            NotInDemonstrationError: a real centre takes no such orders.
+        """

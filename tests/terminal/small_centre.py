@@ -1,0 +1,269 @@
+"""A small real centre in memory: keeps a book, and misbehaves when told to.
+
+It implements ``settlement.centre.port.Centre`` by the book's rules and nothing of
+the wire, so that a test can lose an answer at an exact place.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Callable
+
+from settlement.centre.errors import (
+    CentreNotSentError,
+    CentreRejectedError,
+    CentreUnknownError,
+)
+from settlement.centre.port import (
+    CentreSettlement,
+    Certificate,
+    Coverage,
+    Entitlement,
+    Order,
+    Person,
+    StatementGroup,
+    StatementResult,
+    StatementRow,
+    TotalsVerdict,
+)
+from settlement.claim import Accumulators, Insurance, VisitKind
+from settlement.money import Money
+from settlement.split import SettledAmounts
+
+ZERO = Money.ZERO
+
+
+def half_paid(total: Money) -> SettledAmounts:
+    """Let the fund pay half of *total* and the person the rest in cash."""
+    fund = Money(total.fen // 2)
+    return SettledAmounts(
+        total_fee=total,
+        uncovered=ZERO,
+        over_price_limit=ZERO,
+        upfront_share=ZERO,
+        in_scope=total,
+        deductible=ZERO,
+        pooled_fund=fund,
+        pooled_ratio_bp=5000,
+        civil_servant_fund=ZERO,
+        employer_fund=ZERO,
+        critical_illness_fund=ZERO,
+        large_claim_fund=ZERO,
+        medical_aid=ZERO,
+        other_fund=ZERO,
+        fund_total=fund,
+        person_total=total - fund,
+        account_pay=ZERO,
+        family_account_pay=ZERO,
+        cash_pay=total - fund,
+        hospital_share=ZERO,
+        account_balance=ZERO,
+    )
+
+
+def negative(amounts: SettledAmounts) -> SettledAmounts:
+    """Return every amount with its sign turned."""
+    turned = half_paid(ZERO)
+    for field in dataclasses.fields(amounts):
+        value = getattr(amounts, field.name)
+        if isinstance(value, Money):
+            turned = dataclasses.replace(turned, **{field.name: -value})
+    return dataclasses.replace(turned, pooled_ratio_bp=amounts.pooled_ratio_bp)
+
+
+class SmallCentre:
+    """A centre whose every record can be looked at, and whose answers can get lost."""
+
+    def __init__(self, now: Callable[[], dt.datetime]) -> None:
+        self.now = now
+        self.book: dict[str, CentreSettlement] = {}  # by msgid
+        self.tombstones: set[str] = set()
+        self.reversed: set[str] = set()
+        self.asked: list[str] = []
+        self.lose_next: str = ""  #: "before" or "after" booking
+        self.refuse_next = ""
+        self.down = False
+        self.active = True
+        self.enjoyed = True
+
+    @property
+    def living(self) -> list[CentreSettlement]:
+        """Return what stands in the book: booked, not reversed, not cancelled."""
+        taken_back = {record.cancels for record in self.book.values()}
+        return [
+            record
+            for msgid, record in self.book.items()
+            if msgid not in self.reversed
+            and not record.cancels
+            and record.settlement_id not in taken_back
+        ]
+
+    def _ask(self, what: str) -> None:
+        if self.down:
+            raise CentreNotSentError("connection refused")
+        self.asked.append(what)
+
+    def sign_in(self) -> str:
+        """Sign in."""
+        return "1"
+
+    def person(self, certificate: Certificate) -> Person:
+        """Know everybody as a resident insured at home."""
+        self._ask("person")
+        coverage = Coverage(
+            insurance=Insurance.RESIDENT,
+            active=self.active,
+            region="230800",
+            retired=False,
+            account_balance=ZERO,
+        )
+        return Person(
+            person_id="P1",
+            name=certificate.name,
+            person_cert_no=certificate.person_cert_no,
+            birth_date=dt.date(1980, 1, 1),
+            age_years=46,
+            coverages=(coverage,),
+            assistance=frozenset(),
+        )
+
+    def entitlements(
+        self,
+        person_id: str,
+        insurance: Insurance,
+        region: str,
+        kind: VisitKind,
+        on: dt.datetime,
+    ) -> tuple[Entitlement, ...]:
+        """Answer one fund."""
+        del person_id, insurance, region, kind, on
+        self._ask("entitlements")
+        return (
+            Entitlement("390100", self.enjoyed, "" if self.enjoyed else "暂停参保"),
+        )
+
+    def accumulators(
+        self, person_id: str, insurance: Insurance, region: str, year: int
+    ) -> Accumulators:
+        """Answer an empty year."""
+        del person_id, insurance, region
+        self._ask("accumulators")
+        return Accumulators(year=year)
+
+    def open_visit(self, order: Order) -> str:
+        """Number the visit."""
+        self._ask("open_visit")
+        return f"V-{order.bill_no}"
+
+    def presettle(self, order: Order) -> CentreSettlement:
+        """Work the bill out without booking."""
+        self._ask("presettle")
+        return self._record(order, "", "")
+
+    def settle(
+        self, order: Order, expected: SettledAmounts, msgid: str
+    ) -> CentreSettlement:
+        """Book once, or lose the message or the answer as told."""
+        self._ask("settle")
+        if expected.total_fee != order.total_fee:
+            raise CentreRejectedError("费用总额不符")
+        if self.refuse_next:
+            reason, self.refuse_next = self.refuse_next, ""
+            raise CentreRejectedError(reason)
+        lost, self.lose_next = self.lose_next, ""
+        if lost == "before":
+            raise CentreUnknownError("time-out")
+        if msgid in self.tombstones:
+            raise CentreRejectedError("原交易已冲正")
+        if msgid in self.book:
+            raise CentreRejectedError("报文重复")
+        record = self._record(order, msgid, f"S{len(self.book) + 1}")
+        self.book[msgid] = record
+        if lost == "after":
+            raise CentreUnknownError("time-out")
+        return record
+
+    def cancel(
+        self, settled: CentreSettlement, kind: VisitKind, region: str, msgid: str
+    ) -> CentreSettlement:
+        """Book the negative record, or lose its answer as told."""
+        del kind, region
+        self._ask("cancel")
+        if any(r.cancels == settled.settlement_id for r in self.book.values()):
+            raise CentreRejectedError("已撤销")
+        lost, self.lose_next = self.lose_next, ""
+        if lost == "before":
+            raise CentreUnknownError("time-out")
+        record = dataclasses.replace(
+            settled,
+            settlement_id=f"S{len(self.book) + 1}",
+            msgid=msgid,
+            amounts=negative(settled.amounts),
+            settled_at=self.now(),
+            cancels=settled.settlement_id,
+        )
+        self.book[msgid] = record
+        if lost == "after":
+            raise CentreUnknownError("time-out")
+        return record
+
+    def reverse(self, person_id: str, region: str, msgid: str, infno: str) -> None:
+        """Reverse by msgid; one never seen is tombstoned."""
+        del person_id, region, infno
+        self._ask("reverse")
+        if msgid in self.book:
+            self.reversed.add(msgid)
+        else:
+            self.tombstones.add(msgid)
+
+    def find(
+        self, person_id: str, region: str, visit_id: str, msgid: str
+    ) -> CentreSettlement | None:
+        """Look a message up in the book."""
+        del person_id, region, visit_id
+        self._ask("find")
+        return None if msgid in self.reversed else self.book.get(msgid)
+
+    def settlement(
+        self, person_id: str, region: str, visit_id: str, settlement_id: str
+    ) -> CentreSettlement:
+        """Read one record, with its refund flag."""
+        del person_id, region, visit_id
+        self._ask("settlement")
+        for record in self.book.values():
+            if record.settlement_id == settlement_id:
+                taken = any(r.cancels == settlement_id for r in self.book.values())
+                return dataclasses.replace(record, refunded=taken)
+        raise CentreRejectedError("未查询到结算信息")
+
+    def compare_totals(self, group: StatementGroup) -> TotalsVerdict:
+        """Compare the day's sums."""
+        self._ask("compare_totals")
+        rows = [
+            r
+            for msgid, r in self.book.items()
+            if msgid not in self.reversed and r.clearing_type == group.clearing_type
+        ]
+        total = Money.total(r.amounts.total_fee for r in rows)
+        same = total == group.total_fee and len(rows) == group.count
+        return TotalsVerdict(same, "" if same else "不平")
+
+    def compare_rows(
+        self, group: StatementGroup, rows: tuple[StatementRow, ...]
+    ) -> tuple[StatementResult, ...]:
+        """Not part of the stories told with this centre."""
+        raise CentreRejectedError("对账文件不可用")
+
+    def _record(self, order: Order, msgid: str, settlement_id: str) -> CentreSettlement:
+        return CentreSettlement(
+            settlement_id=settlement_id,
+            visit_id=order.visit_id or f"V-{order.bill_no}",
+            person_id=order.person_id,
+            msgid=msgid,
+            settled_at=self.now() if settlement_id else None,
+            amounts=half_paid(order.total_fee),
+            insurance=order.insurance,
+            clearing_type="11",
+            clearing_office=order.insured_region,
+        )
