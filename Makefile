@@ -1,0 +1,14 @@
+# One line each, no logic: anything longer is Python (.ci/setup.py).
+PYTHON ?= python3
+VENV = .venv/bin/python
+CODE = terminal settlement reader config tests run_terminal.py .ci
+
+.PHONY: setup run demo test check bench lock image
+setup: ; @$(PYTHON) .ci/setup.py setup
+run: ; @$(PYTHON) .ci/setup.py run && exec $(VENV) run_terminal.py serve
+demo: ; @$(PYTHON) .ci/setup.py run && exec $(VENV) run_terminal.py demo
+test: ; @$(PYTHON) .ci/setup.py test && exec $(VENV) -m pytest -q
+check: ; @$(PYTHON) .ci/setup.py check && $(VENV) .ci/check.py $(CODE)
+bench: ; @$(PYTHON) .ci/setup.py run && exec $(VENV) run_terminal.py bench
+lock: ; @$(PYTHON) .ci/setup.py check && $(VENV) .ci/lock.py
+image: ; @docker build --tag settlement-terminal .

@@ -1,0 +1,348 @@
+"""The one entry: ``run_terminal.py [COMMAND]``; without a command it serves.
+
+Exit codes: 0 done and in order; 1 a plain "no" (not met, differences, a problem
+found); 2 could not run, and a line on standard error says what to do.
+"""
+
+# Every command imports its body when it is called: a quick answer loads no daemon,
+# and the daemon loads nothing that only a report needs.
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from config.errors import ConfigError
+from config.settings import ROOT, load_settings
+from reader.errors import ReaderError
+from settlement.errors import SettlementError
+from terminal.errors import TerminalError
+
+if TYPE_CHECKING:
+    from settlement.explain import Language
+
+COULD_NOT_RUN = 2
+EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+ANY_PATH = click.Path(path_type=Path)
+
+config_option = click.option(
+    "--config",
+    type=EXISTING,
+    help="Settings file (TOML); else the one TERMINAL_CONFIG names, if any.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="For programs.")
+
+
+class _Group(click.Group):
+    """Turns every operating error into one line and exit code 2."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; errors of our trees and of the system stay one line."""
+        try:
+            return super().invoke(ctx)
+        except (ConfigError, ReaderError, SettlementError, TerminalError) as error:
+            click.echo(f"{error.code}: {error}", err=True)
+        except OSError as error:
+            what = f"{error.filename}: " if error.filename else ""
+            click.echo(
+                f"system-error: {what}{error.strerror or error}. "
+                "Put that right and start the command again.",
+                err=True,
+            )
+        raise click.exceptions.Exit(COULD_NOT_RUN)
+
+
+@click.group(
+    cls=_Group, invoke_without_command=True, epilog="Example: run_terminal.py demo"
+)
+@click.pass_context
+def main(ctx: click.Context) -> None:
+    """Settle medical bills at the counter: card, split, settled once, reconciled.
+
+    Without a command the terminal serves on http://127.0.0.1:8620; without any
+    configuration it is a demonstration with its data in var/demo.
+
+    Exit codes: 0 in order, 1 a plain no, 2 could not run.
+    """
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(serve)
+
+
+@main.command(epilog="Example: run_terminal.py serve --check --config site.toml")
+@config_option
+@click.option("--check", is_flag=True, help="Print the effective settings and exit.")
+@click.pass_context
+def serve(
+    ctx: click.Context, config: Path | None = None, *, check: bool = False
+) -> None:
+    """Run the daemon: the counter's pages and the POS interface.
+
+    --check prints every setting with its origin, secrets masked, and starts nothing.
+    """
+    settings = load_settings(config)
+    if check:
+        click.echo(settings.describe())
+        return
+    from terminal.commands.serve import run_serve
+
+    ctx.exit(run_serve(settings))
+
+
+@main.command(epilog="Example: run_terminal.py demo")
+@config_option
+@click.pass_context
+def demo(ctx: click.Context, config: Path | None) -> None:
+    """Do one whole settlement without a browser and reconcile the day.
+
+    Uses the emulated card, a reference centre of its own process and var/demo.
+    Exit code 0: settled and balanced; 1: not.
+    """
+    from terminal.demo import run_demo
+
+    ctx.exit(run_demo(load_settings(config)))
+
+
+@main.command(
+    epilog="Example: run_terminal.py quote config/bills/inpatient.toml --explain"
+)
+@click.argument("file", type=EXISTING)
+@click.option("--explain", is_flag=True, help="Every amount with rule and clause.")
+@click.option(
+    "--language", type=click.Choice(["zh", "en"]), default="zh", show_default=True
+)
+@json_option
+@config_option
+@click.pass_context
+def quote(  # noqa: PLR0913 - its options, by name
+    ctx: click.Context,
+    file: Path,
+    *,
+    explain: bool,
+    language: Language,
+    as_json: bool,
+    config: Path | None,
+) -> None:
+    """Work out who pays what for a claim FILE (TOML or JSON); books nothing.
+
+    Exit code 1: the policy has no benefit for it.
+    """
+    from terminal.commands.quote import run_quote
+
+    ctx.exit(
+        run_quote(
+            load_settings(config),
+            file,
+            language=language,
+            explained=explain,
+            as_json=as_json,
+        )
+    )
+
+
+@main.group(
+    invoke_without_command=True, epilog="Example: run_terminal.py card --card v2-yi"
+)
+@click.option("--card", "card_id", help="Which demonstration card; see card list.")
+@json_option
+@config_option
+@click.pass_context
+def card(
+    ctx: click.Context, card_id: str | None, *, as_json: bool, config: Path | None
+) -> None:
+    """Read the card once and print what it says, masked; spends no PIN try.
+
+    Exit code 1: the card is refused, and the answer says why.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    from terminal.commands.card import FIRST_CARD, run_card
+
+    ctx.exit(run_card(load_settings(config), card_id or FIRST_CARD, as_json=as_json))
+
+
+@card.command("list", epilog="Example: run_terminal.py card list --json")
+@json_option
+@config_option
+@click.pass_context
+def card_list(ctx: click.Context, *, as_json: bool, config: Path | None) -> None:
+    """List the demonstration's cards."""
+    from terminal.commands.card import run_card_list
+
+    ctx.exit(run_card_list(load_settings(config), as_json=as_json))
+
+
+@main.command(epilog="Example: run_terminal.py centre --port 8621")
+@config_option
+@click.option("--port", type=click.IntRange(0, 65535), help="0: any free one.")
+@click.option("--db", help="Where the book is, as SQLAlchemy writes it.")
+@click.option("--secrets", "keys", type=ANY_PATH, help="The pair of keys, JSON.")
+@click.option("--supervised", is_flag=True, help="End when standard input closes.")
+@click.pass_context
+def centre(  # noqa: PLR0913 - its options, by name
+    ctx: click.Context,
+    config: Path | None,
+    port: int | None,
+    db: str | None,
+    keys: Path | None,
+    *,
+    supervised: bool,
+) -> None:
+    """Run the reference centre: a central ledger with a book of its own.
+
+    Listens on this machine only and prints its port as one line of JSON. In
+    demonstration mode it knows the demonstration's persons and makes faults on order.
+    """
+    from terminal.centre_command import run_centre
+
+    settings = load_settings(config)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    ctx.exit(
+        run_centre(
+            host="127.0.0.1",
+            port=settings.centre.port if port is None else port,
+            db_url=db or settings.centre_db_url,
+            secret_file=keys or settings.centre_keys_file,
+            demonstration=settings.demonstration,
+            region=settings.site.region,
+            packs_folder=settings.packs_folder,
+            catalogue_file=settings.catalogue_file,
+            tier=settings.site.tier,
+            timezone=settings.site.timezone,
+            leave_with_parent=supervised,
+        )
+    )
+
+
+@main.command(
+    epilog="Example: run_terminal.py reconcile --date 2026-11-23 --json day.json"
+)
+@config_option
+@click.option(
+    "--date",
+    "day",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="The day by the centre's clock; today if left out.",
+)
+@click.option("--json", "json_file", type=ANY_PATH, help="Write the report there too.")
+@click.pass_context
+def reconcile(
+    ctx: click.Context,
+    config: Path | None,
+    day: dt.datetime | None,
+    json_file: Path | None,
+) -> None:
+    """Close a day against the centre: totals (3201), rows where they differ (3202).
+
+    Exit codes: 0 balanced, 1 differences, 2 could not run.
+    """
+    from terminal.commands.reconcile import run_reconcile
+
+    date = None if day is None else day.date()
+    ctx.exit(run_reconcile(load_settings(config), date, json_file))
+
+
+@main.group()
+def journal() -> None:
+    """Look after the terminal's own record."""
+
+
+@journal.command(
+    "verify", epilog="Example: run_terminal.py journal verify var/demo/journal.db"
+)
+@click.argument("path", type=EXISTING, required=False)
+@click.option("--key", type=EXISTING, help="Its key; else journal.key beside it.")
+@json_option
+@config_option
+@click.pass_context
+def journal_verify(  # noqa: PLR0913 - its options, by name
+    ctx: click.Context,
+    path: Path | None,
+    key: Path | None,
+    *,
+    as_json: bool,
+    config: Path | None,
+) -> None:
+    """Prove that no row of the journal was edited, removed, reordered or cut off.
+
+    PATH is the journal's file; the configured one if left out. Exit code 1: each
+    row that fails is named.
+    """
+    from terminal.commands.journal import run_journal_verify
+
+    ctx.exit(run_journal_verify(load_settings(config), path, key, as_json=as_json))
+
+
+@main.group()
+def packs() -> None:
+    """Look at the policy packs."""
+
+
+@packs.command("check", epilog="Example: run_terminal.py packs check config/packs")
+@click.argument("folder", type=FOLDER, required=False)
+@json_option
+@config_option
+@click.pass_context
+def packs_check(
+    ctx: click.Context, folder: Path | None, *, as_json: bool, config: Path | None
+) -> None:
+    """Load every pack of FOLDER and print its days, clauses and their grades.
+
+    Exit code 1: one does not load; file and key are named.
+    """
+    from terminal.commands.packs import run_packs_check
+
+    where = folder or load_settings(config).packs_folder
+    ctx.exit(run_packs_check(where, as_json=as_json))
+
+
+@main.command(
+    epilog="Example: run_terminal.py examples tests/vectors/policy_examples.jsonl"
+)
+@click.argument("file", type=EXISTING)
+@json_option
+@click.pass_context
+def examples(ctx: click.Context, file: Path, *, as_json: bool) -> None:
+    """Run the published worked examples of FILE (cn-mi-ex/1), one line each.
+
+    Exit code 1: one did not come out as its status says.
+    """
+    from terminal.commands.examples import run_examples
+
+    ctx.exit(run_examples(file, as_json=as_json))
+
+
+@main.command(epilog="Example: run_terminal.py doctor")
+@json_option
+@config_option
+@click.pass_context
+def doctor(ctx: click.Context, *, as_json: bool, config: Path | None) -> None:
+    """Look at this machine and say what is missing and which command mends it.
+
+    Exit code 1: something the terminal needs is not in order.
+    """
+    from terminal.commands.doctor import run_doctor
+
+    ctx.exit(run_doctor(load_settings(config), as_json=as_json))
+
+
+@main.command(epilog="Example: run_terminal.py bench engine journal.commit_ms --json")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@json_option
+@click.pass_context
+def bench(ctx: click.Context, names: tuple[str, ...], *, as_json: bool) -> None:
+    """Measure figures, each against a reference in the same run.
+
+    NAME is a figure's dotted name or its beginning. Exit code 1: a goal is not held.
+    """
+    from terminal.bench import run_bench
+
+    ctx.exit(run_bench(names, as_json=as_json, folder=ROOT / "var" / "bench"))
+
+
+if __name__ == "__main__":
+    main()

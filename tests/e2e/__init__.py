@@ -1,0 +1,1 @@
+"""Stories through a real browser, against the program as its users start it."""

@@ -1,0 +1,368 @@
+"""The counter in a real browser: the keyboard alone, no error, nobody shut out.
+
+The pictures go to ``var/screenshots``, or to the folder that ``SCREENSHOTS`` names;
+``counter.png`` is the one in the README. ``E2E_URL`` drives a running terminal.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
+
+from tests.e2e.program import ROOT, running_terminal
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
+QUIET = (
+    "--no-sandbox",  # the tests may run as root in a container
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+PIN = "246810"
+WINDOW: ViewportSize = {"width": 1366, "height": 768}  #: what stands on most counters
+MOST_KEYS = 6
+GRAVE = {"serious", "critical"}
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.process,
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine"),
+]
+
+
+@dataclass
+class Counter:
+    """The counter's page, a count of the keys pressed, and what the console said."""
+
+    page: Page
+    url: str
+    folder: Path
+    keys: int = 0
+    console: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", lambda error: self.console.append(str(error)))
+        self.open("/")
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            self.console.append(message.text)
+
+    def open(self, path: str) -> None:
+        """Go to *path* and wait for its letters."""
+        self.page.goto(self.url + path)
+        self.page.evaluate("document.fonts.ready.then(() => true)")
+
+    def press(self, key: str) -> None:
+        """Press one key and count it."""
+        self.keys += 1
+        self.page.keyboard.press(key)
+
+    def type_pin(self, digits: str = PIN) -> None:
+        """Type where the focus is; the counter has put it into the PIN field."""
+        expect(self.page.locator("#pin-input")).to_be_focused()
+        self.page.keyboard.type(digits)
+
+    def insert(self, label: str) -> None:
+        """Choose a card of the deck by what its label holds, and insert it."""
+        option = self.page.locator("#card-id option").filter(has_text=label).first
+        value = option.get_attribute("value") or pytest.fail(f"no card {label!r}")
+        self.page.locator("#card-id").select_option(value)
+        self.press("F2")
+
+    def quoted(self) -> None:
+        """Press what brings card and bill, and wait for the figures."""
+        self.press("F2")
+        self.card_is("ready")
+        self.load_sample()
+
+    def load_sample(self) -> None:
+        """Press F4 and wait for the figures of that bill, not of one before it."""
+        bill = self.page.locator("#bill")
+        before = bill.get_attribute("data-number") or "none"
+        self.press("F4")
+        expect(bill).not_to_have_attribute("data-number", before)
+        expect(bill).not_to_have_attribute("data-number", "")
+        expect(self.page.locator("#pays")).to_be_visible()
+
+    def card_is(self, state: str) -> None:
+        """Wait until the slot's state is shown."""
+        expect(self.page.locator("#card")).to_have_attribute("data-state", state)
+
+    def picture(self, name: str, *, whole: bool = False) -> None:
+        """Take a screenshot."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=self.folder / f"{name}.png", full_page=whole)
+
+    def findings(self) -> list[str]:
+        """Return what keeps somebody from using this page."""
+        violations = Axe().run(self.page).response["violations"]
+        return [
+            f"{found['id']}: {node['target']}"
+            for found in violations
+            if found["impact"] in GRAVE
+            for node in found["nodes"]
+        ]
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the address of a demonstration that runs as its own process."""
+    with ExitStack() as stack:
+        running = os.environ.get("E2E_URL")
+        folder = tmp_path_factory.mktemp("terminal")
+        yield running or stack.enter_context(running_terminal(folder))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Return this machine's Chromium."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def folder() -> Path:
+    """Return where the screenshots go."""
+    return ROOT / os.environ.get("SCREENSHOTS", "var/screenshots")
+
+
+@pytest.fixture
+def counter(browser: Browser, url: str, folder: Path) -> Iterator[Counter]:
+    """Return a fresh page at the counter; at its end the console must be silent."""
+    context = browser.new_context(viewport=WINDOW, color_scheme="light")
+    counter = Counter(context.new_page(), url, folder)
+    yield counter
+    context.close()
+    assert counter.console == []
+
+
+def test_a_whole_sale_takes_the_keyboard_and_at_most_six_keys(counter):
+    """Insert, read, bill, quote, PIN, settle, receipt: acceptance of the counter."""
+    counter.press("F2")
+    counter.card_is("ready")
+    counter.picture("card")
+    counter.load_sample()
+    counter.picture("quote")
+    told = counter.page.locator("#split").get_attribute("data-pays")
+    counter.type_pin()
+    counter.press("Enter")
+    counter.card_is("verified")
+    expect(counter.page.locator("#settle")).to_be_focused()
+    counter.picture("counter")
+    counter.press("F8")
+
+    result = counter.page.locator("#split.result.settled")
+    expect(result).to_be_visible()
+    counter.picture("settled", whole=True)
+    assert counter.keys <= MOST_KEYS
+    assert result.locator("#pays").inner_text() == told
+    counter.page.keyboard.press("Escape")
+    expect(counter.page.locator("#split")).to_have_attribute("data-mode", "empty")
+
+
+def test_the_receipt_is_there_to_be_printed(counter):
+    """F9 opens a PDF with the font in it; the page says the same."""
+    counter.quoted()
+    counter.type_pin()
+    counter.press("Enter")
+    counter.card_is("verified")
+    counter.press("F8")
+    link = counter.page.locator("#pdf")
+    expect(link).to_be_focused()
+
+    pdf = counter.page.request.get(counter.url + (link.get_attribute("href") or ""))
+
+    assert pdf.headers["content-type"] == "application/pdf"
+    assert pdf.body().startswith(b"%PDF-")
+
+
+def test_a_wrong_pin_shows_the_tries_left_and_spends_one_per_press(counter):
+    """Enter twice must not cost the holder two tries (acceptance 8)."""
+    counter.quoted()
+    tries = counter.page.locator("#pin-tries")
+    before = tries.inner_text()
+    counter.type_pin("999999")
+    counter.press("Enter")
+
+    expect(counter.page.locator("#alert")).to_be_visible()
+    expect(tries).not_to_have_text(before)
+    counter.picture("wrong-pin")
+    after = tries.inner_text()
+    counter.press("Enter")  # the field is empty: nothing is sent
+    assert tries.inner_text() == after
+    expect(counter.page.locator("#pin-input")).to_have_value("")
+    counter.type_pin()
+    counter.press("Enter")
+    counter.card_is("verified")
+
+
+@pytest.mark.parametrize(
+    ("label", "says"), [("锁定", "锁"), ("过期", "有效期"), ("损坏", "读")]
+)
+def test_each_refused_card_gives_its_own_sentence_and_no_sale(counter, label, says):
+    """Blocked, expired and unreadable: three sentences and no settlement."""
+    counter.insert(label)
+    counter.card_is("refused")
+    counter.press("F4")
+
+    expect(counter.page.locator("#card .told")).to_contain_text(says)
+    expect(counter.page.locator("#settle")).to_have_count(0)
+    counter.picture(f"refused-{label}")
+
+
+def test_the_reason_behind_an_amount_is_one_key_away(counter):
+    """Rule, value, clause and arithmetic, and Escape folds them again."""
+    counter.quoted()
+    why = counter.page.locator(".why").first
+    why.focus()
+    counter.press("Enter")
+
+    reasons = counter.page.locator(".because:not([hidden])")
+    expect(reasons).to_have_count(1)
+    expect(reasons.locator(".arithmetic").first).to_have_text(re.compile(r"\d+\.\d\d"))
+    counter.picture("why", whole=True)
+    counter.press("Escape")
+    expect(reasons).to_have_count(0)
+
+
+def test_f5_keeps_what_is_on_the_counter(counter):
+    """A reload in the middle of a sale is a habit, not a wish."""
+    counter.quoted()
+    told = counter.page.locator("#pays").inner_text()
+    counter.page.evaluate("window.stillHere = true")
+
+    counter.press("F5")
+
+    expect(counter.page.locator("#pays")).to_have_text(told)
+    assert counter.page.evaluate("window.stillHere") is True
+
+
+def test_a_bill_can_be_typed(counter):
+    """Without a POS and without a sample: item, quantity, Enter, F3."""
+    counter.page.keyboard.press("Tab")
+    if counter.page.locator("[data-action=clear]").count():
+        counter.page.locator("[data-action=clear]").click()
+        expect(counter.page.locator("#bill tbody")).to_have_count(0)
+    counter.page.locator("#typed-item").focus()
+    counter.page.keyboard.type("XA0001")
+    counter.page.keyboard.press("Enter")
+    expect(counter.page.locator("#bill tbody tr")).to_have_count(1)
+    expect(counter.page.locator("#typed-item")).to_be_focused()
+    counter.press("F2")
+    counter.card_is("ready")
+    counter.press("F3")
+
+    expect(counter.page.locator("#pays")).to_be_visible()
+
+
+def test_a_lost_answer_is_shown_as_unknown_until_it_is_decided(counter):
+    """No money is asked for, others are served, and the end comes by itself (D1)."""
+    counter.quoted()
+    counter.page.evaluate(
+        """fetch("/api/v1/demo/faults", {
+            method: "POST",
+            headers: {"X-Counter": "1", "Content-Type": "application/json"},
+            body: JSON.stringify({infno: "2207", fault: "lose-answer"}),
+        }).then((answer) => answer.status)"""
+    )
+    counter.type_pin()
+    counter.press("Enter")
+    counter.card_is("verified")
+    counter.press("F8")
+
+    expect(counter.page.locator("#split.unknown")).to_be_visible(timeout=15_000)
+    counter.picture("unknown")
+    expect(counter.page.locator(".opened")).to_be_visible()
+    expect(counter.page.locator("#split.settled, #split.reversed")).to_be_visible(
+        timeout=20_000
+    )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", ["/", "/today", "/open", "/help"])
+def test_no_serious_accessibility_finding(counter, path, scheme):
+    """WCAG AA in both schemes, as axe sees it (acceptance 3)."""
+    counter.page.emulate_media(color_scheme=scheme)
+    counter.open(path)
+
+    assert counter.findings() == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_serious_accessibility_finding_in_a_sale(counter, scheme):
+    """The page changes under the cashier's hands: every stage is looked at."""
+    counter.page.emulate_media(color_scheme=scheme)
+    counter.quoted()
+    counter.page.locator(".why").first.click()
+    assert counter.findings() == []
+    counter.picture(f"sale-{scheme}", whole=True)
+    counter.page.locator("#pin-input").focus()
+    counter.type_pin()
+    counter.press("Enter")
+    counter.card_is("verified")
+    counter.press("F8")
+
+    expect(counter.page.locator("#split.settled")).to_be_visible()
+    assert counter.findings() == []
+    counter.page.goto(
+        counter.url + (counter.page.locator("#pdf").get_attribute("href") or "")[:-4]
+    )
+    assert counter.findings() == []
+    counter.picture(f"receipt-{scheme}", whole=True)
+
+
+def test_at_twice_the_size_nothing_is_cut_off(counter):
+    """200% on a 1366 wide window is 683: one column, no sideways scrolling."""
+    counter.page.set_viewport_size({"width": 683, "height": 384})
+    counter.quoted()
+
+    wide = counter.page.evaluate("document.documentElement.scrollWidth")
+
+    assert wide <= 683
+    counter.picture("zoomed", whole=True)
+
+
+def test_the_one_number_is_large(counter):
+    """Read from where the patient stands: at least 72 pixels."""
+    counter.quoted()
+
+    size = counter.page.locator("#pays").evaluate(
+        "element => parseFloat(getComputedStyle(element).fontSize)"
+    )
+
+    assert size >= 72
+
+
+def test_english_is_one_click_away_and_whole(counter):
+    """The switch turns the page; no Chinese word of ours is left on the keys."""
+    counter.open("/?lang=en")
+    counter.quoted()
+
+    expect(counter.page.locator(".pays .label")).to_have_text("Patient pays now")
+    keys = counter.page.locator(".keys").inner_text()
+    assert keys.isascii()
+    counter.picture("english")
