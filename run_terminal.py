@@ -229,21 +229,29 @@ def centre(  # noqa: PLR0913 - its options, by name
     help="The day by the centre's clock; today if left out.",
 )
 @click.option("--json", "json_file", type=ANY_PATH, help="Write the report there too.")
+@click.option(
+    "--token-file",
+    type=EXISTING,
+    help="Bearer token for a running daemon; the demonstration's if left out.",
+)
 @click.pass_context
 def reconcile(
     ctx: click.Context,
     config: Path | None,
     day: dt.datetime | None,
     json_file: Path | None,
+    token_file: Path | None,
 ) -> None:
     """Close a day against the centre: totals (3201), rows where they differ (3202).
+
+    Where the daemon runs it closes the day and this command asks it.
 
     Exit codes: 0 balanced, 1 differences, 2 could not run.
     """
     from terminal.commands.reconcile import run_reconcile
 
     date = None if day is None else day.date()
-    ctx.exit(run_reconcile(load_settings(config), date, json_file))
+    ctx.exit(run_reconcile(load_settings(config), date, json_file, token_file))
 
 
 @main.group()
@@ -259,7 +267,7 @@ def journal() -> None:
 @json_option
 @config_option
 @click.pass_context
-def journal_verify(  # noqa: PLR0913 - its options, by name
+def journal_verify(
     ctx: click.Context,
     path: Path | None,
     key: Path | None,
@@ -339,7 +347,7 @@ def bench(ctx: click.Context, names: tuple[str, ...], *, as_json: bool) -> None:
 
     NAME is a figure's dotted name or its beginning. Exit code 1: a goal is not held.
     """
-    from terminal.bench import run_bench
+    from terminal.bench.run import run_bench
 
     ctx.exit(run_bench(names, as_json=as_json, folder=ROOT / "var" / "bench"))
 

@@ -259,6 +259,18 @@ def _settlement_routes(
         digest = _digest(f"cancel {settlement_id}", {})
         return _given(service.cancel(settlement_id, key=key, digest=digest))
 
+    @api.post("/reconciliations")
+    @api.input(models.DayIn, arg_name="asked")
+    @api.output(models.Reconciliation)
+    @api.doc(
+        operation_id="reconcileDay",
+        responses=_responses(*_BODY, *_CENTRE, "settlement-in-flight"),
+        security="bearer",
+    )
+    def reconcile(asked: models.DayIn) -> models.Reconciliation:
+        """Close a day against the centre: totals first, rows where they differ."""
+        return models.Reconciliation.of(service.reconcile(asked.date))
+
     @api.get("/open-items")
     @api.output(models.OpenItems)
     @api.doc(operation_id="listOpenItems", responses=_responses(), security="bearer")

@@ -26,6 +26,7 @@ from settlement.claim import Filing, VisitKind
 from settlement.facts import JsonValue, amounts_to_json
 from settlement.lifecycle import State
 from settlement.money import Money, exact
+from settlement.reconcile import DayReport
 from settlement.split import SettledAmounts
 from terminal.bill import Bill, BillLine
 from terminal.views import (
@@ -166,6 +167,12 @@ class SettlementIn(_In):
         default=None,
         description="what the patient was told; another amount is not settled",
     )
+
+
+class DayIn(_In):
+    """A day to be closed, by the centre's settlement time."""
+
+    date: dt.date
 
 
 class DemoCardIn(_In):
@@ -524,6 +531,55 @@ class OpenItems(_Out):
     """What is not decided yet, oldest first."""
 
     open_items: list[SettlementBrief]
+
+
+class ReconciledGroup(_Out):
+    """Our totals of one group, and what the centre said of them."""
+
+    insurance: str
+    clearing_type: str
+    clearing_office: str
+    count: int
+    total_fee: str
+    fund_total: str
+    account_pay: str
+    cash_pay: str
+    balanced: bool
+    said: str
+
+
+class ReconciledDifference(_Out):
+    """One difference with both sides and what to do next."""
+
+    kind: str
+    settlement_id: str
+    msgid: str
+    bill_no: str
+    ours: str | None
+    theirs: str | None
+    memo: str
+    next_step: str
+    next_step_zh: str
+
+
+class Reconciliation(_Out):
+    """A day closed against the centre."""
+
+    date: str
+    balanced: bool
+    groups: list[ReconciledGroup]
+    differences: list[ReconciledDifference]
+    open_items: list[str]
+    table_zh: str
+    table_en: str
+
+    @classmethod
+    def of(cls, report: DayReport) -> Reconciliation:
+        """Print *report*, with its table for people in both languages."""
+        return cls.model_validate(
+            report.to_json()
+            | {"table_zh": report.table("zh"), "table_en": report.table("en")}
+        )
 
 
 class Armed(_Out):

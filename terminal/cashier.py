@@ -32,7 +32,7 @@ from settlement.centre.port import (
     Order,
     Person,
 )
-from settlement.claim import Claim, Hospital, Insured, Tier, Visit, VisitKind
+from settlement.claim import Claim, Hospital, Insurance, Insured, Tier, Visit, VisitKind
 from settlement.engine import settle as split_claim
 from settlement.errors import PolicyNotInForceError
 from settlement.facts import (
@@ -49,6 +49,7 @@ from settlement.lifecycle import OPEN, State
 from settlement.money import Money
 from settlement.nhsa import Infno
 from settlement.policy import Pack
+from settlement.reconcile import DayReport
 from settlement.split import Refused, SettledAmounts, Split
 from terminal import service
 from terminal.bill import Bill
@@ -67,7 +68,14 @@ from terminal.errors import (
 )
 from terminal.problems import problem_view
 from terminal.record_view import differences, problem_for_refusal, view_of
-from terminal.views import CardView, PinView, ProblemView, QuoteView, SettlementView
+from terminal.views import (
+    CardState,
+    CardView,
+    PinView,
+    ProblemView,
+    QuoteView,
+    SettlementView,
+)
 
 log = logging.getLogger(__name__)
 
@@ -133,6 +141,7 @@ class Cashier:
         render: Callable[[SettlementView], bytes],
         publish: Callable[[SettlementView], None],
         arm: Callable[[str, str], None] | None,
+        close_day: Callable[[dt.date], DayReport],
     ) -> None:
         self._site = site
         self._desk = desk
@@ -145,6 +154,7 @@ class Cashier:
         self._render = render
         self._publish = publish
         self._arm = arm
+        self._close_day = close_day
         self._guard = threading.Lock()
         self._running: dict[str, str] = {}  # reserved name -> settlement id
         self._known: _Known | None = None
@@ -632,6 +642,43 @@ class Cashier:
     def open_items(self) -> tuple[SettlementView, ...]:
         """Return what is not decided yet, oldest first."""
         return tuple(view_of(r, self._site) for r in self._journal.open_items())
+
+    def reconcile(self, date: dt.date) -> DayReport:
+        """Close *date* against the centre over the wire."""
+        with self._reserved("", "reconcile"):
+            return self._close_day(date)
+
+    def readiness(self) -> tuple[tuple[str, bool, str], ...]:
+        """Say of each part whether it can do its work, with the code if not."""
+        no_reader = self._desk.view().state is CardState.NO_READER
+        checks = (
+            ("reader", "reader-unavailable" if no_reader else ""),
+            ("journal", "" if self._journal.writable() else "journal-stopped"),
+            ("pack", self._pack_trouble()),
+            ("centre", self._centre_trouble()),
+        )
+        return tuple((part, not code, code or "ok") for part, code in checks)
+
+    def _pack_trouble(self) -> str:
+        here = Coverage(
+            insurance=Insurance.RESIDENT,
+            active=True,
+            region=self._site.region,
+            retired=False,
+            account_balance=Money.ZERO,
+        )
+        today = self._now().astimezone(self._site.timezone).date()
+        try:
+            return "" if self._pack_on(here, today) else "no-policy-pack"
+        except PolicyNotInForceError as error:
+            return error.code
+
+    def _centre_trouble(self) -> str:
+        try:
+            self._centre.sign_in()
+        except CentreError as error:
+            return error.code
+        return ""
 
     def arm_fault(self, infno: str, fault: str) -> None:
         """Make the reference centre misbehave on the next message of *infno*."""

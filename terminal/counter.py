@@ -282,7 +282,9 @@ class _Pages:
         try:
             view = self._service.quote(bill)
         except CardRequiredError as error:
-            return self._render("_work.html", **context, waiting=problem_view(error))
+            # A card that was refused says more than that one is needed.
+            waiting = self._service.card().problem or problem_view(error)
+            return self._render("_work.html", **context, waiting=waiting)
         return self._render("_work.html", **context, **self._quote_context(view))
 
     # -- what the templates are given -------------------------------------------

@@ -61,7 +61,7 @@ def _walk(parts: Parts, settings: Settings, say: Callable[[str], None]) -> int:
     if answer.status != 201:  # noqa: PLR2004 - created: settled
         say(f"未结算 not settled: {view.state.value}")
         return FAILED
-    report = parts.reconcile(today(parts, settings))
+    report = parts.cashier.reconcile(today(parts, settings))
     say(report.table("zh"))
     return 0 if report.balanced else FAILED
 

@@ -21,6 +21,7 @@ TerminalError                   the root
 ├── DifferencesStopError        both calculators disagree and the site stops there
 ├── AmountChangedError          the patient was told another amount
 ├── CentreNotStartedError       the reference centre did not come up
+├── DaemonRefusedError          a running daemon did not do what a command asked
 └── AddressNotLoopbackError     asked to listen beyond this machine
 
 The message of an error is its English sentence: what, which, expected, what to do.
@@ -321,6 +322,19 @@ class CentreNotStartedError(TerminalError):
             "`run_terminal.py centre` by hand and read what it says.",
         )
         self.exit_code = exit_code
+
+
+class DaemonRefusedError(TerminalError):
+    """A command asked the running daemon, and the daemon did not do it."""
+
+    code = "daemon-refused"
+
+    def __init__(self, url: str, said: str) -> None:
+        super().__init__(
+            f"运行中的终端程序未受理（{said}）。请检查令牌文件，或停止终端后重试。",
+            f"The daemon at {url} has the journal and did not do it ({said}). Give its "
+            "token with --token-file, or stop it and run the command again.",
+        )
 
 
 class AddressNotLoopbackError(TerminalError):

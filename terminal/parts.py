@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from config.card_profiles import load_deck, load_profiles
 from config.catalogue import load_catalogue
@@ -59,20 +57,6 @@ class Parts:
     events: EventHub
     metrics: Metrics
     now: Callable[[], dt.datetime]
-
-    def reconcile(self, date: dt.date) -> DayReport:
-        """Close *date* over the wire."""
-        region = self.settings.site.region
-        return reconcile_day(
-            journal=self.journal,
-            centre=self.gateway,
-            date=date,
-            timezone=self.settings.site.timezone,
-            always=[
-                GroupKey(Insurance.RESIDENT, kind, region)
-                for kind in CLEARING_TYPE.values()
-            ],
-        )
 
 
 class NoKeys:
@@ -140,6 +124,7 @@ def build_parts(settings: Settings) -> Iterator[Parts]:
             render=render_settlement,
             publish=announcer.settlement,
             arm=gateway.arm_fault if settings.demonstration else None,
+            close_day=_day_closer(settings, journal, gateway),
         )
         desk.start()
         stack.callback(desk.stop)
@@ -252,7 +237,22 @@ def _pack_chooser(
     return choose
 
 
-def write_report(report: DayReport, path: Path) -> None:
-    """Write a day's reconciliation as JSON."""
-    text = json.dumps(report.to_json(), ensure_ascii=False, indent=2)
-    path.write_text(text + "\n", encoding="utf-8")
+def _day_closer(
+    settings: Settings, journal: Journal, gateway: Gateway
+) -> Callable[[dt.date], DayReport]:
+    """Return what closes a day; the site's own groups are always asked about."""
+    region = settings.site.region
+
+    def close_day(date: dt.date) -> DayReport:
+        return reconcile_day(
+            journal=journal,
+            centre=gateway,
+            date=date,
+            timezone=settings.site.timezone,
+            always=[
+                GroupKey(Insurance.RESIDENT, kind, region)
+                for kind in CLEARING_TYPE.values()
+            ],
+        )
+
+    return close_day

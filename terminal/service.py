@@ -8,10 +8,12 @@ row in ``terminal.problems``.
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import Protocol
 
 from settlement.money import Money
+from settlement.reconcile import DayReport
 from terminal.bill import Bill
 from terminal.views import CardView, PinView, QuoteView, SettlementView
 
@@ -114,6 +116,13 @@ class Service(Protocol):
 
     def open_items(self) -> tuple[SettlementView, ...]:
         """Return what is not decided yet, oldest first."""
+
+    def reconcile(self, date: dt.date) -> DayReport:
+        """Close *date* against the centre over the wire (3201, 3202).
+
+        Raises:
+            CentreError: the centre could not be asked; nothing is known then.
+        """
 
     def readiness(self) -> tuple[tuple[str, bool, str], ...]:
         """Return (part, in order, code) for the reader, journal, pack and centre."""

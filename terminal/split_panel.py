@@ -78,7 +78,7 @@ class Piece:
 class SplitPanel:
     """The split of one bill, ready to be drawn."""
 
-    payers: tuple[Piece, ...]  #: who pays, largest scheme first, zeros left out
+    payers: tuple[Piece, ...]  #: who pays, and who would but for a reason
     parts: tuple[Piece, ...]  #: what the bill consists of, zeros left out
     deductible: Piece | None
 
@@ -142,13 +142,15 @@ def split_panel(
     by_key: dict[str, list[Why]] = {}
     for why in reasons:
         by_key.setdefault(why.amount_key, []).append(why)
+    # A payer of nothing stays if there is a reason, such as a cap that is used up.
     paid = {
-        field: amount
-        for field in _PAYERS
-        if (amount := money_of(amounts, field)) > Money.ZERO
+        field: money_of(amounts, field)
+        for field, payer in _PAYERS.items()
+        if money_of(amounts, field) > Money.ZERO or payer in by_key
     }
     # The drawing's length divided among the payers, the spare units to the largest.
-    widths = Money(BAR).split(*(a.fen for a in paid.values())) if paid else ()
+    weights = [amount.fen for amount in paid.values()]
+    widths = Money(BAR).split(*weights) if any(weights) else [Money.ZERO] * len(paid)
     payers, at = [], 0
     for (field, amount), width in zip(paid.items(), widths, strict=True):
         payer = _PAYERS[field]

@@ -22,15 +22,17 @@ from reader.keys import TestKeys
 from reader.links.emulator import EmulatedSlot, EmulatorLink
 from reader.session import read_card
 from settlement.centre.port import Coverage
-from settlement.claim import Tier, VisitKind
+from settlement.claim import Insurance, Tier, VisitKind
 from settlement.errors import PackMissingError
 from settlement.journal import Journal
 from settlement.money import Money, line_amount
 from settlement.policy import Pack
+from settlement.reconcile import DayReport
 from settlement.seal import Sealer
 from terminal.api import render_settlement
 from terminal.bill import Bill, BillLine
 from terminal.cashier import Cashier, Site
+from terminal.day import GroupKey, reconcile_day
 from terminal.deck import Deck
 from terminal.desk import CardDesk, DeskSettings
 from terminal.resolver import Resolver, ResolverSettings
@@ -116,6 +118,7 @@ class Counter:
             render=render_settlement,
             publish=self.told.append,
             arm=None,
+            close_day=self.close_day,
         )
         self.resolver = Resolver(
             cashier=self.cashier,
@@ -125,6 +128,16 @@ class Counter:
             settings=ResolverSettings(
                 idle_s=0.05, first_wait_s=0.0, not_found_after_s=0.0
             ),
+        )
+
+    def close_day(self, date: dt.date) -> DayReport:
+        """Close a day against the small centre."""
+        return reconcile_day(
+            journal=self.journal,
+            centre=self.centre,
+            date=date,
+            timezone=ZONE,
+            always=[GroupKey(Insurance.RESIDENT, "11", "230800")],
         )
 
     def _pack_on(self, coverage: Coverage, day: dt.date) -> Pack | None:

@@ -15,6 +15,7 @@ from fractions import Fraction
 from settlement.claim import Accumulators, VisitKind
 from settlement.lifecycle import OPEN, State
 from settlement.money import Money
+from settlement.reconcile import DayReport
 from settlement.split import (
     Charge,
     Clause,
@@ -331,6 +332,10 @@ class FakeCashier:
     def open_items(self) -> tuple[SettlementView, ...]:
         """Return what is not decided."""
         return tuple(v for v in self._book.values() if v.state in OPEN)
+
+    def reconcile(self, date: dt.date) -> DayReport:
+        """Close a day on which nothing differs."""
+        return DayReport(date, (), ())
 
     def readiness(self) -> tuple[tuple[str, bool, str], ...]:
         """Say that everything is in order, except what the test wants out of it."""

@@ -26,7 +26,7 @@ from terminal.guard import AppSettings
 from terminal.metrics import Metrics
 from terminal.receipt import PAYER_FIELDS
 from terminal.sample_bills import SampleBills
-from terminal.split_panel import BAR, split_panel
+from terminal.split_panel import BAR, split_panel, whys
 from terminal.typed_bill import (
     LineError,
     bill_from_json,
@@ -49,6 +49,18 @@ from tests.terminal.terminal_client import HOST, ORIGIN, PORT, clock
 HOSPITAL = "测试医院"
 COUNTER = {"Host": HOST, "Origin": ORIGIN, "X-Counter": "1"}
 PAGES = ("/", "/today", "/open", "/help")
+EXPLAINED = {
+    "line_no": "",
+    "label": "医疗救助基金支出",
+    "rule_label": "年度限额",
+    "value": "0.00",
+    "arithmetic": "0.00",
+    "document": "测试文件",
+    "article": "第一条",
+    "quote": "",
+    "grade": "E",
+    "since": "2026-01-01",
+}
 UNKNOWN = ProblemView(
     "settlement-unknown", "结算结果未知。请勿收款。", "Unknown. Take no money."
 )
@@ -512,6 +524,29 @@ def test_the_bar_is_filled_to_its_end():
 
     assert sum(piece.width for piece in panel.payers) == BAR
     assert panel.payers[0].x == 0
+
+
+def test_a_fund_that_pays_nothing_for_a_reason_is_still_there():
+    """A cap that is used up is just what the patient asks about."""
+    amounts = SettledAmounts.of(half_split(Money(100)))
+    row = {**EXPLAINED, "amount_key": "medical_aid", "amount": "0.00"}
+
+    panel = split_panel(amounts, whys([row], {}, "zh"), "zh")
+
+    piece = next(piece for piece in panel.payers if piece.key == "medical_aid")
+    assert (piece.amount, piece.width) == ("0.00", 0)
+    assert len(piece.whys) == 1
+
+
+def test_a_refused_card_is_named_where_the_figures_would_be(counter):
+    """Blocked says more than please insert a card."""
+    blocked = ProblemView("pin-blocked", "密码已锁定。", "Blocked.")
+    counter.service.slot = CardView(7, CardState.REFUSED, "r", problem=blocked)
+
+    html = counter.post("quote", {"sample": 1})
+
+    assert attribute(html, "data-mode") == "waiting"
+    assert "密码已锁定。" in html
 
 
 def test_every_payer_of_the_receipt_can_stand_on_the_bar():

@@ -1,0 +1,74 @@
+"""Choose the figures by name, measure them, print them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from terminal.bench import card, centre, engine, record, start
+from terminal.bench.figure import Figure
+
+FIGURES: Mapping[str, Callable[[Path], Figure]] = {
+    "engine.quote_us": engine.quote_us,
+    "engine.quote_p99_us": engine.quote_p99_us,
+    "journal.commit_ms": record.commit_ms,
+    "journal.settlement_ms": record.settlement_ms,
+    "start.import_ms": start.import_ms,
+    "start.ready_ms": start.ready_ms,
+    "start.rss_mb": start.rss_mb,
+    "card.read_ms": card.read_ms,
+    "centre.sign_in_ms": centre.sign_in_ms,
+}
+
+
+def run_bench(names: tuple[str, ...], *, as_json: bool, folder: Path) -> int:
+    """Measure the figures *names* ask for; all of them if none is named.
+
+    Args:
+        names: dotted names or their beginnings.
+        as_json: one array of objects instead of a table.
+        folder: where files are written meanwhile, on the disk the data lies on.
+
+    Returns:
+        0 if every goal is held, 1 if one is not.
+
+    Raises:
+        click.BadParameter: a name that no figure has.
+    """
+    for name in names:
+        if not any(known.startswith(name) for known in FIGURES):
+            known_names = ", ".join(FIGURES)
+            msg = f"no figure is called {name}; there are: {known_names}"
+            raise click.BadParameter(msg)
+    chosen = [
+        measure
+        for known, measure in FIGURES.items()
+        if not names or known.startswith(names)
+    ]
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    figures = []
+    try:
+        for measure in chosen:
+            figure = measure(folder)
+            figures.append(figure)
+            if not as_json:
+                click.echo(_line(figure))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    if as_json:
+        click.echo(json.dumps([asdict(figure) for figure in figures], indent=2))
+    return 0 if all(figure.holds for figure in figures) else 1
+
+
+def _line(figure: Figure) -> str:
+    held = "holds" if figure.holds else "DOES NOT HOLD"
+    return (
+        f"{figure.name:<24} {figure.value:>10} {figure.unit:<3} "
+        f"{figure.ratio:>8} x {figure.reference}; goal {figure.goal}: {held}"
+    )
