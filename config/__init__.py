@@ -4,6 +4,9 @@ settings    the terminal's settings: a TOML file and the environment
 packs       policy packs: TOML in, settlement.policy out
 catalogue   the catalogue of items: TOML in, settlement.catalogue out
 toml_table  a TOML table that refuses an unknown key by name
+card_profiles  card profiles and the demonstration's deck: TOML in, reader.profile out
+centre_seed    the demonstration's persons for the reference centre
+errors      what can be wrong with what a site set up
 packs/      the packs, one folder per region, each with its SOURCE.md
 catalogue/  sample.toml: synthetic items
 bills/      three sample bills

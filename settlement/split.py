@@ -67,8 +67,8 @@ class Clause:
 class Reason:
     """Why an amount is what it is.
 
-    ``rule`` is a stable word (``band``, ``deductible`` …), ``value`` the policy value as
-    printed (``"65%"``, ``"700.00"``), ``arithmetic`` the sum with its numbers
+    ``rule`` is a stable word (``band``, ``deductible`` …), ``value`` the policy value
+    as printed (``"65%"``, ``"700.00"``), ``arithmetic`` the sum with its numbers
     (``"(3000.00 - 700.00) x 65% = 1495.00"``) in signs any language reads.
     """
 

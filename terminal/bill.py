@@ -23,7 +23,7 @@ class BillLine:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """A bill. ``bill_no`` is the institution's own and is settled at most once alive."""
+    """A bill. ``bill_no`` is the institution's own and lives at most once."""
 
     bill_no: str
     kind: VisitKind

@@ -127,7 +127,7 @@ class _Worked:
 class Cashier:
     """Implements ``terminal.service.Service`` over real parts."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a counter, each passed in by name
         self,
         *,
         site: Site,

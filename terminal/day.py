@@ -1,4 +1,4 @@
-"""The end of the day over the wire: totals first (3201), rows where they differ (3202)."""
+"""The end of the day over the wire: totals (3201), rows where they differ (3202)."""
 
 from __future__ import annotations
 

@@ -262,7 +262,7 @@ class CardDesk:
                 sex=str(who.sex),
                 birth_year=who.birth_date.year,
                 spec_version=who.spec_version,
-                algorithm=str(who.algorithm),
+                algorithm=who.algorithm.name,
                 valid_until=who.valid_until,
                 tries_left=pin.tries_left,
                 problem=problem,

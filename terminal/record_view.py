@@ -47,7 +47,7 @@ _WAITING = {
     ),
     State.UNKNOWN: ProblemView(
         "settlement-unknown",
-        "结算结果未知：已发送但未收到答复，系统正在自动核对。请勿收款、勿重复结算本单，可先办理其他患者。",  # noqa: E501 - one sentence for the counter
+        "结算结果未知：已发送但未收到答复，系统正在自动核对。请勿收款、勿重复结算本单，可先办理其他患者。",
         "Outcome unknown: sent, no answer yet; being looked up. Take no money and do "
         "not settle this bill again; serve the next patient.",
     ),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import queue
-import subprocess  # noqa: S404 - one fixed program, list form, never a shell
+import subprocess
 import threading
 from collections.abc import Sequence
 from typing import IO

@@ -2,9 +2,9 @@
 
 port       what a terminal asks of a centre, as a protocol and plain values
 errors     what can go wrong on the way: rejected, not sent, unknown
-envelope   the message around every transaction, request and answer
-signing    the CSB dialect's signature over the headers
 gateway    the client: one message out, one classified answer back
+requests   what the terminal asks, as nodes of each transaction
+replies    what the centre answered, as plain values
 statement  the TAB-separated files in ZIP of 3202
 book       the centre's own ledger: one transaction per message (SQLAlchemy Core)
 tables     its tables, append-only where something is posted

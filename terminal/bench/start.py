@@ -21,12 +21,6 @@ SETTLE_S = 1.0
 _BARE = "pass"
 _PEER = "import flask, waitress, sqlite3"
 _OURS = "import terminal.commands.serve"
-#: What a child prints of itself: its own peak, in kB.
-_PEAK = (
-    "import resource, sys; "
-    "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; "
-    "print(peak // 1024 if sys.platform == 'darwin' else peak)"
-)
 
 
 def import_ms(_folder: Path) -> Figure:
@@ -62,8 +56,9 @@ def ready_ms(folder: Path) -> Figure:
 
 
 def rss_mb(folder: Path) -> Figure:
-    """Memory of the idle daemon, against the peak of its web libraries alone."""
-    peer = int(_output(f"{_PEER}; {_PEAK}")) / KB_PER_MB
+    """Memory of the idle daemon, against its web libraries alone."""
+    with _idle(_PEER) as process:
+        peer = _resident_kb(process.pid) / KB_PER_MB
     with _daemon(folder / "idle") as daemon:
         time.sleep(SETTLE_S)
         ours = _resident_kb(daemon.pid) / KB_PER_MB
@@ -96,6 +91,20 @@ def _run(command: Sequence[str]) -> str:
 def _resident_kb(pid: int) -> int:
     """Ask the system what *pid* holds in memory now."""
     return int(_run(["ps", "-o", "rss=", "-p", str(pid)]))
+
+
+@contextmanager
+def _idle(code: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run *code* in a process that then waits, and yield it when it does."""
+    command = [sys.executable, "-c", f"{code}; print(flush=True); input()"]
+    with subprocess.Popen(  # noqa: S603 - fixed program
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        if child.stdout is not None:
+            child.stdout.readline()
+        yield child
+        # Its input ends, and so does it.
+        child.communicate(b"\n")
 
 
 @contextmanager

@@ -18,21 +18,17 @@ let wanted = 0; // the newest change of bill or quote asked for; older answers a
 // -- talking to the terminal ------------------------------------------------------
 
 async function call(method, path, body, headers = {}) {
-  const send = () => fetch(path, {
-    method,
-    body,
-    headers: { "X-Counter": "1", ...headers },
-    cache: "no-store",
-  });
-  let answer = await send();
+  const asked = { method, body, headers: { "X-Counter": "1", ...headers }, cache: "no-store" };
+  let answer = await fetch(path, asked);
   if (answer.status === 401) {
     // The program was restarted under this page: a page load opens the new session.
     await fetch("/", { cache: "no-store" });
-    answer = await send();
+    answer = await fetch(path, asked);
   }
   return answer;
 }
 
+const inChinese = () => document.body.dataset.language === "zh";
 const asJson = { "Content-Type": "application/json" };
 
 /** Do one thing at the API or ask for a fragment; a problem becomes its sentence. */
@@ -55,8 +51,7 @@ async function ask(method, path, value) {
 async function sentenceOf(answer) {
   try {
     const problem = await answer.json();
-    const chinese = document.body.dataset.language === "zh";
-    return (chinese ? problem.cashier_sentence : problem.detail) || document.body.dataset.failed;
+    return (inChinese() ? problem.cashier_sentence : problem.detail) || document.body.dataset.failed;
   } catch {
     return document.body.dataset.failed;
   }
@@ -65,18 +60,12 @@ async function sentenceOf(answer) {
 // -- showing ----------------------------------------------------------------------
 
 function warn(text) {
-  const alert = byId("alert");
-  if (alert) {
-    alert.textContent = text;
-    alert.hidden = !text;
-  }
+  byId("alert").textContent = text;
+  byId("alert").hidden = !text;
 }
 
 function say(text) {
-  const live = byId("live");
-  if (live && live.textContent !== text) {
-    live.textContent = text;
-  }
+  byId("live").textContent = text;
 }
 
 /** Put every element of a fragment that says data-swap in the place of its namesake. */
@@ -90,8 +79,8 @@ function swap(html) {
   }
 }
 
-async function show(path, value) {
-  const answer = await ask(value === undefined ? "GET" : "POST", `/counter/fragment/${path}`, value);
+async function show(path) {
+  const answer = await ask("GET", `/counter/fragment/${path}`);
   if (answer === null) {
     return false;
   }
@@ -108,20 +97,17 @@ const holderIsKnown = () => ["ready", "verified"].includes(cardState());
 function settleDown() {
   const split = byId("split");
   const quoted = splitMode() === "quote" && split.dataset.settleable === "true";
-  const pin = byId("pin");
-  const ask_pin = quoted && cardState() === "ready";
-  pin.hidden = !ask_pin;
+  const needsPin = quoted && cardState() === "ready";
+  byId("pin").hidden = !needsPin;
   byId("pin-who").textContent = byId("holder")?.textContent ?? "";
   byId("pin-what").textContent = split.dataset.pays;
   const input = byId("pin-input");
   if (input) {
     byId("pin-tries").textContent = byId("card").dataset.tries;
   }
-  const typing = byId("typed")?.contains(document.activeElement);
-  if (ask_pin && input && !typing) {
-    input.focus();
-  } else if (quoted && cardState() === "verified" && !typing) {
-    byId("settle")?.focus();
+  const next = needsPin ? input : quoted && cardState() === "verified" ? byId("settle") : null;
+  if (!byId("typed")?.contains(document.activeElement)) {
+    next?.focus();
   }
 }
 
@@ -180,11 +166,8 @@ async function verifyPin() {
       "Content-Type": "application/octet-stream",
     });
     if (answer.ok) {
-      const result = await answer.json();
-      const problem = result.problem;
-      if (problem) {
-        warn(document.body.dataset.language === "zh" ? problem.sentence_zh : problem.sentence_en);
-      }
+      const problem = (await answer.json()).problem ?? { sentence_zh: "", sentence_en: "" };
+      warn(inChinese() ? problem.sentence_zh : problem.sentence_en);
     } else {
       warn(await sentenceOf(answer));
     }

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.conftest import LOGS
+
 ROOT = Path(__file__).parents[2]
 STOP_S = 30
 
@@ -33,7 +35,7 @@ def running_terminal(folder: Path, **settings: str) -> Iterator[str]:
     }
     command = [sys.executable, "run_terminal.py", "serve"]
     with (
-        (folder / "terminal.log").open("wb") as log,
+        (LOGS / "terminals.log").open("ab") as log,
         subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=log
         ) as child,

@@ -1,0 +1,1 @@
+"""Whole settlements told as stories over a small centre."""

@@ -225,7 +225,7 @@ def test_a_card_taken_out_after_the_pin_settles_nothing(counter: Counter):
     counter.card_and_pin()
     counter.slot.remove()
 
-    with pytest.raises(Exception, match="card|Card"):
+    with pytest.raises(Exception, match=r"card|Card"):
         counter.settle(a_bill())
 
     assert "settle" not in counter.centre.asked
@@ -236,7 +236,7 @@ def test_another_card_put_in_after_the_pin_settles_nothing(counter: Counter):
     counter.card_and_pin()
     counter.deck.insert("v2-yi")
 
-    with pytest.raises(Exception, match="card|Card"):
+    with pytest.raises(Exception, match=r"card|Card"):
         counter.settle(a_bill())
 
     assert "settle" not in counter.centre.asked
@@ -299,7 +299,7 @@ def test_a_centre_that_is_down_books_nothing_and_says_so(counter: Counter):
     counter.card_and_pin()
     counter.centre.down = True
 
-    with pytest.raises(Exception, match="reach|sent"):
+    with pytest.raises(Exception, match=r"reach|sent"):
         counter.settle(a_bill())
 
     assert counter.cashier.today() == ()
