@@ -609,17 +609,21 @@ class Cashier:
             view = view_of(record, self._site)
             return service.Answer(202, self._render(view), replayed=False)
         except CentreError as error:
-            refused: dict[str, JsonValue] = {
-                **record.facts["settled"],
-                "cancellation_refused": error.code,
-                "reason": reason_of(error),
-            }
-            answer = self.conclude(record, State.SETTLED, refused, None)
+            answer = self.keep_settled(record, error)
         else:
             answer = self.conclude(
                 record, State.CANCELLED, settlement_to_json(negative), negative
             )
         return service.Answer(answer.status, answer.body, replayed=False)
+
+    def keep_settled(self, record: Record, error: CentreError) -> Answer:
+        """Say that a cancellation was refused: the settlement stands as it was."""
+        refused: dict[str, JsonValue] = {
+            **record.facts["settled"],
+            "cancellation_refused": error.code,
+            "reason": reason_of(error),
+        }
+        return self.conclude(record, State.SETTLED, refused, None)
 
     # -- looking up -------------------------------------------------------------
 

@@ -11,9 +11,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from settlement.centre.errors import CentreError, CentreRejectedError
+from settlement.centre.errors import CentreRejectedError
 from settlement.centre.port import Centre
 from settlement.claim import VisitKind
+from settlement.errors import SettlementError
 from settlement.facts import JsonValue, settlement_from_json, settlement_to_json
 from settlement.journal import Journal, Record
 from settlement.lifecycle import State
@@ -102,7 +103,8 @@ class Resolver:
         self._put_off(record)
         try:
             self._step(record)
-        except CentreError as error:
+        except SettlementError as error:
+            # The centre is away, or the journal stopped: the item stays as it is.
             log.warning(
                 "resolve.later",
                 extra={"settlement_id": record.settlement_id, "code": error.code},
@@ -192,9 +194,13 @@ class Resolver:
                     {"why": "refunded-by-another-message"},
                 )
                 return
-            found = self._centre.cancel(
-                settled, VisitKind(record.kind), record.insured_region, msgid
-            )
+            try:
+                found = self._centre.cancel(
+                    settled, VisitKind(record.kind), record.insured_region, msgid
+                )
+            except CentreRejectedError as error:
+                self._cashier.keep_settled(record, error)
+                return
         facts = settlement_to_json(found)
         facts["cancels"] = settled.settlement_id
         self._cashier.conclude(record, State.CANCELLED, facts, found)

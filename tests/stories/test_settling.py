@@ -23,7 +23,14 @@ from terminal.errors import (
     QuoteRefusedError,
     SettlementInFlightError,
 )
-from tests.stories.counter import Counter, a_bill, counter_at, digest_of, yuan
+from tests.stories.counter import (
+    DAY,
+    Counter,
+    a_bill,
+    counter_at,
+    digest_of,
+    yuan,
+)
 
 
 @pytest.fixture
@@ -345,3 +352,60 @@ def test_a_rejected_settlement_cannot_be_cancelled(counter: Counter):
 
     with pytest.raises(IllegalStepError):
         counter.cashier.cancel(str(body["settlement_id"]), key="c", digest="d")
+
+
+def test_a_cancellation_the_centre_refuses_leaves_it_settled(counter: Counter):
+    """Nothing is paid back on a no, and the no is told."""
+    counter.card_and_pin()
+    _, body = counter.settle(a_bill())
+    settlement_id = str(body["settlement_id"])
+    (settled,) = counter.centre.living
+    counter.centre.cancel(settled, VisitKind.OUTPATIENT, "230800", "by-somebody-else")
+
+    answer = counter.cashier.cancel(settlement_id, key="c", digest="d")
+
+    assert answer.status == 409
+    assert state_of(counter) is State.SETTLED
+    assert counter.cashier.settlement(settlement_id).problem is not None
+
+
+def test_a_centre_that_is_away_keeps_the_item_open(counter: Counter):
+    """Nothing is decided while nobody can be asked."""
+    counter.card_and_pin()
+    counter.centre.lose_next = "after"
+    counter.settle(a_bill())
+    counter.centre.down = True
+    counter.resolve()
+    away = state_of(counter)
+    counter.centre.down = False
+
+    counter.resolve()
+
+    assert away is State.UNKNOWN
+    assert state_of(counter) is State.SETTLED
+
+
+def test_the_day_with_a_settlement_and_a_cancellation_balances(counter: Counter):
+    """Positive and negative rows are both counted, on both sides."""
+    counter.card_and_pin()
+    counter.settle(a_bill())
+    counter.card_and_pin()
+    _, second = counter.settle(a_bill("B-2"), key="key-2")
+    counter.cashier.cancel(str(second["settlement_id"]), key="c", digest="d")
+
+    report = counter.cashier.reconcile(DAY.date())
+
+    assert report.balanced
+    assert [group.group.count for group in report.groups] == [3]
+
+
+def test_a_day_with_an_undecided_settlement_does_not_balance(counter: Counter):
+    """Open items are named in the report, never carried silently."""
+    counter.card_and_pin()
+    counter.centre.lose_next = "before"
+    _, body = counter.settle(a_bill())
+
+    report = counter.cashier.reconcile(DAY.date())
+
+    assert not report.balanced
+    assert report.open_items == (body["settlement_id"],)
