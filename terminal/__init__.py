@@ -2,21 +2,39 @@
 
 errors     what can go wrong here, each with a stable code
 bill       a bill as HIS, POS or keyboard state it
+typed_bill    a bill as the keyboard makes it, line by line
+sample_bills  the demonstration's three bills
+quote_file    bills and claims from files, a quote as text or JSON
 desk       the card desk: one slot, one session, its state for the counter
+deck       the demonstration's cards and their emulated slot
+service    what the routes ask of whoever is behind them, as a protocol
 cashier    the service: read, quote, verify, settle, cancel, look up
 resolver   the worker that ends every unknown: found, or reversed
 day        the end of the day: 3201, 3202, differences
+demo       one whole settlement without a browser
 parts      the one place that wires real parts from settings
 supervise  the reference centre as a supervised child process
+centre_command  the reference centre as a process of its own
 events     what the counter hears, as a bounded stream
+announce   what changed, told to the events and the figures
+views      what the service tells its callers, already masked
+record_view  a journal record as screens, receipts and the API show it
+masking    how personal fields look where seeing them is not the purpose
 api        the POS interface: JSON in, JSON out, problem details
+api_models  its shapes: checked on the way in, documented on the way out
 counter    the counter's pages
+split_panel  who pays what, as the page draws it
 receipt    a settlement as a receipt, on screen and as PDF
 words      what the screens say, Chinese and English
 problems   error to HTTP status, sentence and reversal status
 guard      who may talk to the daemon: Host, Origin, token
 app        create_app(cashier, ...): routes over the service
+server     waitress around the app: bounded threads and a drained stop
 health     alive, ready and why not
 metrics    what Prometheus scrapes
 log        JSON lines without personal data
+commands/  what the commands of run_terminal.py do
+bench/     figures, each against a reference of the same run
+templates/ the pages
+static/    stylesheet, script and font; nothing comes from elsewhere
 """

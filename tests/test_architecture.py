@@ -1,6 +1,7 @@
 """The arrows between the rooms, the purity of the core, one importer per library."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -62,7 +63,7 @@ PURE_LIBRARY = {
 IMPURE_CALLS = {"open", "print", "input", "now", "today", "utcnow", "time", "exec"}
 
 #: Who may import a library that talks to a device, a disk, a wire or a compiler.
-IMPORTERS = {
+IMPORTERS: dict[str, set[str] | str | tuple[str, ...]] = {
     "smartcard": {"reader.links.pcsc"},
     "serial": {"reader.links.serial"},
     "typst": {"terminal.receipt"},
@@ -280,14 +281,15 @@ def test_what_a_package_lists_is_there_and_all_of_it():
     """A map that names a module which is gone or leaves one out misleads."""
     for room in ROOMS:
         said = ast.get_docstring(sources()[room]) or ""
-        listed = {line.split("  ")[0] for line in said.splitlines() if "  " in line}
+        _, _, table = said.partition("\n\n")
+        listed = set(re.findall(r"(?m)^([a-z_]+/?) +\S", table.partition("\n\n")[0]))
         there = {
             path.stem if path.suffix else f"{path.name}/"
             for path in (ROOT / room).iterdir()
             if (path.suffix == ".py" and path.stem != "__init__")
             or (path.is_dir() and path.name != "__pycache__")
         }
-        assert {name.strip() for name in listed} == there, room
+        assert listed == there, room
 
 
 def called(node: ast.Call) -> str:

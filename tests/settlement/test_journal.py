@@ -296,7 +296,7 @@ def test_a_cancellation_brings_every_account_back_to_zero(journal: Journal):
 
 def test_an_entry_that_does_not_balance_cannot_be_made():
     """Balance is a property of construction."""
-    with pytest.raises(AssertionError, match="off by 0.01"):
+    with pytest.raises(AssertionError, match=r"off by 0\.01"):
         Entry("s", "settled", (Posting(Account.CASH, Money(1)),))
 
 
