@@ -226,7 +226,7 @@ def _browser() -> None:
 def _system_packages(names: list[str], what_for: str) -> None:
     if _is_debian_root() and _apt(names):
         return
-    msg = f"{what_for} needs {' '.join(names)}. Install it: {_command(names)}"
+    msg = f"{' '.join(names)} is missing for {what_for}. Run: {_command(names)}"
     raise SetupError(msg)
 
 

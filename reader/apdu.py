@@ -43,7 +43,7 @@ class Answer:
 
     @property
     def tries_left(self) -> int | None:
-        """x of 63Cx, None for any other status."""
+        """The x of 63Cx, None for any other status."""
         if self.status & _TRIES_MASK == _TRIES:
             return self.status & 0x0F
         return None

@@ -37,6 +37,7 @@ from reader.profile import CardFile, Profile
 CARD_FACTOR_BYTES = 8
 CHALLENGE_BYTES = 8
 SHORTEST_PIN, LONGEST_PIN = 4, 12
+_ASCII_DIGITS = frozenset(b"0123456789")
 _SEX = {"1": Sex.MALE, "2": Sex.FEMALE, "9": Sex.UNSTATED}
 _SERIAL_REGION = 6
 
@@ -104,7 +105,8 @@ class CardSession:
             )
         left = answer.tries_left
         if left is None and answer.status != apdu.METHOD_BLOCKED:
-            raise apdu.meaning("VERIFY", answer.status)
+            doing = "VERIFY"
+            raise apdu.meaning(doing, answer.status)
         left = left or 0
         self.pin_status = PinStatus(left, not_set=False, blocked=left == 0)
         return PinOutcome(verified=False, tries_left=left, blocked=left == 0)
@@ -282,9 +284,11 @@ def _check_validity(issuer: Mapping[str, str], today: dt.date) -> None:
     try:
         wanted = card_no_check(number[:-1])
     except ValueError as error:
-        raise CardDataError("SSSEEF05", "card_no", "is not a card number") from error
+        file = "SSSEEF05"
+        raise CardDataError(file, "card_no", "is not a card number") from error
     if number[-1:] != wanted:
-        raise CardDataError("SSSEEF05", "card_no", "has a wrong check character")
+        file = "SSSEEF05"
+        raise CardDataError(file, "card_no", "has a wrong check character")
     if dt.date.fromisoformat(issuer["valid_until"]) < today:
         raise CardExpiredError
 
@@ -353,7 +357,8 @@ def _prove_terminal(  # noqa: PLR0913, PLR0917 - as above
         return
     if answer.tries_left is not None:
         raise KeyRefusedError(name)
-    raise apdu.meaning("EXTERNAL AUTHENTICATE", answer.status)
+    doing = "EXTERNAL AUTHENTICATE"
+    raise apdu.meaning(doing, answer.status)
 
 
 def query_pin(link: Link) -> PinStatus:
@@ -365,7 +370,8 @@ def query_pin(link: Link) -> PinStatus:
         return PinStatus(0, not_set=False, blocked=True)
     left = answer.tries_left
     if left is None:
-        raise apdu.meaning("VERIFY", answer.status)
+        doing = "VERIFY"
+        raise apdu.meaning(doing, answer.status)
     return PinStatus(left, not_set=False, blocked=left == 0)
 
 
@@ -379,10 +385,8 @@ def query_after(link: Link, before: PinStatus) -> int | None:
 
 
 def _check_pin(pin: bytearray) -> None:
-    if not SHORTEST_PIN <= len(pin) <= LONGEST_PIN or not all(
-        0x30 <= byte <= 0x39  # noqa: PLR2004 - ASCII digits
-        for byte in pin
-    ):
+    is_long_enough = SHORTEST_PIN <= len(pin) <= LONGEST_PIN
+    if not is_long_enough or any(byte not in _ASCII_DIGITS for byte in pin):
         raise PinFormatError
 
 

@@ -66,9 +66,9 @@ class Assistance(StrEnum):
 class FeeLine:
     """One line of the bill with what the catalogue says of it.
 
-    ``upfront_ratio`` is 先行自付比例 of this item (None: the pack's ratio for its class);
-    ``price_limit`` is 限价 in yuan per unit; ``restriction_unmet`` means 限制使用 applies
-    and was not approved, which makes the line full own pay.
+    ``upfront_ratio`` is 先行自付比例 of this item (None: the pack's for its class);
+    ``price_limit`` is 限价 in yuan per unit; ``restriction_unmet`` means that
+    限制使用 applies and was not approved, which makes the line full own pay.
     """
 
     line_no: int

@@ -117,7 +117,7 @@ class Record:
 class Journal:
     """Open with ``Journal.open``; close when done."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what ``open`` was given, and the lock it took
         self,
         path: Path,
         lock: FileLock,
@@ -270,7 +270,7 @@ class Journal:
 
         return self._write(work)
 
-    def advance(  # noqa: PLR0913 - a step and what it writes with it, by name
+    def advance(
         self,
         settlement_id: str,
         to: State,
@@ -410,7 +410,7 @@ class Journal:
         return self._fold(rows)
 
     def living_bill(self, bill_no: str) -> Record | None:
-        """Return the settlement that holds *bill_no*: not rejected, reversed, cancelled."""
+        """Return the settlement that holds *bill_no*, if one is not at its end."""
         rows = self._query(
             "SELECT settlement_id FROM intent WHERE bill_no = ? ORDER BY seq DESC",
             bill_no,
@@ -433,7 +433,7 @@ class Journal:
         if created_on is not None:
             where, values = "WHERE created_on = ?", [created_on.isoformat()]
         rows = self._query(
-            f"SELECT settlement_id FROM intent {where} "  # noqa: S608 - no text of anybody's in it
+            f"SELECT settlement_id FROM intent {where} "  # noqa: S608 - a fixed text
             "ORDER BY seq DESC LIMIT ?",
             *values,
             limit,
@@ -476,15 +476,14 @@ class Journal:
             for pragma in PRAGMAS:
                 self._db.execute(pragma)
             (found,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
-            if found != "ok":
-                raise JournalDamagedError(self._path.name, str(found))
-            self._migrate()
+            if found == "ok":
+                self._migrate()
         except sqlite3.DatabaseError as error:
             connection.close()
             raise JournalDamagedError(self._path.name, str(error)) from error
-        except JournalDamagedError:
+        if found != "ok":
             connection.close()
-            raise
+            raise JournalDamagedError(self._path.name, str(found))
         last = list(
             self._db.query("SELECT seq, digest FROM entry ORDER BY seq DESC LIMIT 1")
         )
@@ -492,7 +491,8 @@ class Journal:
             self._head = Head(int(last[0]["seq"]), _bytes(last[0]["digest"]).hex())
         newest: dict[str, str] = {}
         for row in self._db.query(
-            "SELECT settlement_id, state FROM entry WHERE state IS NOT NULL ORDER BY seq"
+            "SELECT settlement_id, state FROM entry WHERE state IS NOT NULL "
+            "ORDER BY seq"
         ):
             newest.setdefault(str(row["settlement_id"]), "")
             newest[str(row["settlement_id"])] = str(row["state"])
@@ -505,7 +505,8 @@ class Journal:
         for number, script in enumerate(MIGRATIONS, start=1):
             if number > done:
                 self._db.conn.executescript(
-                    f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT;"
+                    f"BEGIN IMMEDIATE; {script}; "
+                    f"PRAGMA user_version = {number}; COMMIT;"
                 )
 
     def _end(self) -> None:
@@ -620,7 +621,7 @@ class Journal:
     def _keep_key(self, row: Row, settlement_id: str, key: JsonValue) -> None:
         if not isinstance(key, dict):
             msg = "a key is an object"
-            raise AssertionError(msg)
+            raise TypeError(msg)
         self._db.table("idempotency_key").insert(
             {
                 "key": str(key["key"]),
@@ -741,5 +742,5 @@ def _canonical(body: Mapping[str, JsonValue]) -> str:
 def _bytes(value: object) -> bytes:
     if not isinstance(value, bytes):
         msg = "a column of bytes holds something else"
-        raise AssertionError(msg)
+        raise TypeError(msg)
     return value

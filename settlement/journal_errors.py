@@ -47,7 +47,7 @@ class JournalDamagedError(JournalError):
 
 
 class JournalStoppedError(JournalError):
-    """A write failed; what reached the disk is not known, so nothing more is written."""
+    """A write failed: what reached the disk is not known, so writing ends."""
 
     code = "journal-stopped"
 

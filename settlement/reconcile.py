@@ -35,7 +35,7 @@ class Kind(StrEnum):
 
 NEXT_STEP = {
     Kind.OURS_ONLY: (
-        "中心没有这笔：核对是否已在中心撤销，或结算日期、清算类别不同；不要直接修改账目。",
+        "中心没有这笔：核对是否已在中心撤销，或日期、类别不同；不要直接改账。",
         "The centre lacks it: see whether it was cancelled there, or has another day.",
     ),
     Kind.THEIRS_ONLY: (

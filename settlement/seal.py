@@ -51,7 +51,8 @@ class Sealer:
             return self._aead.decrypt(nonce, box, context.encode()).decode()
         except InvalidTag as error:
             problem = "it does not open a sealed field of this journal"
-            raise KeyFileError("of the journal", problem) from error
+            msg = "of the journal"
+            raise KeyFileError(msg, problem) from error
 
     def keyed_hash(self, text: str) -> str:
         """Return a hash to search by, useless to whoever lacks the key."""

@@ -73,8 +73,10 @@ class Verdict:
         """Print it for a person."""
         if self.ok:
             return (
-                f"ok: {self.entries} entries, head {self.head.seq} "
-                f"{self.head.digest[:16]}",
+                (
+                    f"ok: {self.entries} entries, head {self.head.seq} "
+                    f"{self.head.digest[:16]}"
+                ),
             )
         return tuple(f"{f.kind.value}: row {f.seq}: {f.detail}" for f in self.faults)
 

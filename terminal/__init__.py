@@ -12,6 +12,7 @@ cashier    the service: read, quote, verify, settle, cancel, look up
 resolver   the worker that ends every unknown: found, or reversed
 day        the end of the day: 3201, 3202, differences
 demo       one whole settlement without a browser
+centre_keys  the reference centre's pair of keys
 parts      the one place that wires real parts from settings
 supervise  the reference centre as a supervised child process
 centre_command  the reference centre as a process of its own

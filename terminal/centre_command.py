@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-import secrets
 import signal
 import sys
 import threading
@@ -16,17 +15,15 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import click
-
 from config.catalogue import load_catalogue
 from config.centre_seed import load_persons
 from config.packs import load_packs
 from settlement.centre import persons
 from settlement.centre.book import Book
-from settlement.centre.gate import Secrets
 from settlement.centre.server import create_centre
 from settlement.centre.serving import listen
 from settlement.claim import Tier
+from terminal.centre_keys import load_or_make_secrets
 
 DEMO_PERSONS = Path(__file__).parent.parent / "config" / "demo_persons.toml"
 
@@ -95,39 +92,6 @@ def run_centre(  # noqa: PLR0913 # what the command line says, passed on by name
     finally:
         book.close()
     return 0
-
-
-def load_or_make_secrets(path: Path) -> Secrets:
-    """Read the pair of keys; make a random one, for its owner's eyes only, if missing.
-
-    Raises:
-        click.ClickException: the file is there and does not read.
-    """
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return _read_secrets(path)
-    made = {
-        "access_key": secrets.token_hex(16),
-        "secret_key": secrets.token_urlsafe(32),
-    }
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(made, file)
-        file.flush()
-        os.fsync(file.fileno())
-    return Secrets(**made)
-
-
-def _read_secrets(path: Path) -> Secrets:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return Secrets(str(found["access_key"]), str(found["secret_key"]))
-    except (ValueError, KeyError, TypeError) as error:
-        msg = (
-            f"{path} is not a pair of keys: it must be JSON with access_key and "
-            "secret_key. Restore it, or remove it to have a new pair made."
-        )
-        raise click.ClickException(msg) from error
 
 
 def _await_parent(leave: Callable[[], None]) -> None:

@@ -34,7 +34,7 @@ from settlement.seal import Sealer, load_or_create_key
 from terminal.announce import Announcer
 from terminal.api import render_settlement
 from terminal.cashier import Cashier, Site
-from terminal.centre_command import load_or_make_secrets
+from terminal.centre_keys import load_or_make_secrets
 from terminal.day import GroupKey, reconcile_day
 from terminal.deck import Deck
 from terminal.desk import CardDesk

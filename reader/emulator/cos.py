@@ -54,7 +54,7 @@ class Rights:
 class CardOs:
     """One chip, as seen through its contacts."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what a chip leaves the factory with
         self,
         profile: Profile,
         atr: bytes,

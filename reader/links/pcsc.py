@@ -57,7 +57,8 @@ class PcscLink:
         name = str(self._reader())
         code, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
         if code != scard.SCARD_S_SUCCESS:
-            raise ReaderUnavailableError(f"{code & 0xFFFFFFFF:08X}")
+            detail = f"{code & 0xFFFFFFFF:08X}"
+            raise ReaderUnavailableError(detail)
         try:
             code, states = scard.SCardGetStatusChange(
                 context, 0, [(name, scard.SCARD_STATE_UNAWARE)]
@@ -65,7 +66,8 @@ class PcscLink:
         finally:
             scard.SCardReleaseContext(context)
         if code != scard.SCARD_S_SUCCESS:
-            raise ReaderUnavailableError(f"{code & 0xFFFFFFFF:08X}")
+            detail = f"{code & 0xFFFFFFFF:08X}"
+            raise ReaderUnavailableError(detail)
         return bool(states[0][1] & _STATE_PRESENT)
 
     def power_on(self) -> bytes:
@@ -103,7 +105,7 @@ class PcscLink:
         except self._errors.CardConnectionException as error:
             raise self._translated(error, powering=False) from error
 
-    def _reader(self) -> Any:  # noqa: ANN401 - pyscard has no types
+    def _reader(self) -> Any:
         try:
             readers = self._smartcard.readers()
         except self._errors.SmartcardException as error:

@@ -252,7 +252,7 @@ class Gateway:
     def compare_rows(
         self, group: StatementGroup, rows: tuple[StatementRow, ...]
     ) -> tuple[StatementResult, ...]:
-        """Upload our rows (9101), have them compared (3202), fetch the verdict (9102)."""
+        """Upload our rows (9101), have them compared (3202), fetch that (9102)."""
         institution = self._settings.institution_code
         name = f"{group.clearing_type}_{group.begin:%Y%m%d}.zip"
         output = self._ask(
@@ -281,7 +281,8 @@ class Gateway:
         try:
             return self.sign_in()
         except CentreUnknownError as error:
-            raise CentreNotSentError(f"sign-in: {error.why}") from error
+            why = f"sign-in: {error.why}"
+            raise CentreNotSentError(why) from error
 
     def _ask(
         self, infno: Infno, node: requests.Node, region: str = ""
@@ -358,11 +359,14 @@ class Gateway:
             ) as error:
                 raise CentreNotSentError(type(error).__name__) from error
             except ReadTimeoutError as error:
-                raise CentreUnknownError("time-out") from error
+                why = "time-out"
+                raise CentreUnknownError(why) from error
             except (HTTPError, OSError) as error:
-                raise CentreUnknownError("broken-pipe") from error
+                why = "broken-pipe"
+                raise CentreUnknownError(why) from error
         if response.status >= _SERVER_ERROR:
-            raise CentreUnknownError(f"http-{response.status}")
+            why = f"http-{response.status}"
+            raise CentreUnknownError(why)
         if response.status >= _BAD_REQUEST:
             raise _gateway_error(response.status, content)
         return content
@@ -393,7 +397,8 @@ def _output(content: bytes, *, listed: bool = False) -> dict[str, Json]:
         envelope = replies.parse(content)
         code = replies.needed(envelope, "infcode")
     except UnreadableAnswerError as error:
-        raise CentreUnknownError("unparsable") from error
+        why = "unparsable"
+        raise CentreUnknownError(why) from error
     if code != "0":
         raise CentreRejectedError(replies.text(envelope, "err_msg"))
     output = envelope.get("output")
@@ -407,7 +412,8 @@ def _read(reading: Callable[[], Read]) -> Read:
     try:
         return reading()
     except (UnreadableAnswerError, ValueError, KeyError, TypeError) as error:
-        raise CentreUnknownError("unparsable") from error
+        why = "unparsable"
+        raise CentreUnknownError(why) from error
 
 
 def _check(
@@ -426,7 +432,8 @@ def _check(
     if booked and not (found.settlement_id and found.settled_at):
         faults.append("ids")
     if faults:
-        raise CentreUnknownError(f"identity-broken {' '.join(faults)}")
+        why = f"identity-broken {' '.join(faults)}"
+        raise CentreUnknownError(why)
 
 
 def _gateway_error(status: int, content: bytes) -> CentreError:

@@ -111,7 +111,7 @@ class CentreSettlement:
 
 @dataclass(frozen=True, slots=True)
 class StatementGroup:
-    """Our totals for one insurance x clearing type x office and a range of days (3201)."""
+    """Our totals for one insurance x clearing type x office over some days (3201)."""
 
     insurance: Insurance
     clearing_type: str
@@ -149,7 +149,10 @@ class StatementVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StatementResult:
-    """One row of the centre's result file (3202). Ids may be empty when the centre has more."""
+    """One row of the centre's result file (3202).
+
+    The ids may be empty where the centre has more than we.
+    """
 
     verdict: StatementVerdict
     person_id: str
@@ -212,7 +215,7 @@ class Centre(Protocol):
     def settle(
         self, order: Order, expected: SettledAmounts, msgid: str
     ) -> CentreSettlement:
-        """Settle (2207, or 2102 at a pharmacy) under a msgid that is durable already."""
+        """Settle (2207, or 2102 at a pharmacy) under a durable msgid."""
 
     def cancel(
         self, settled: CentreSettlement, kind: VisitKind, region: str, msgid: str
@@ -225,7 +228,7 @@ class Centre(Protocol):
     def find(
         self, person_id: str, region: str, visit_id: str, msgid: str
     ) -> CentreSettlement | None:
-        """Look for what *msgid* booked on a visit (5204, then 5203); None if nothing."""
+        """Look for what *msgid* booked on a visit (5204, 5203); None if nothing."""
 
     def settlement(
         self, person_id: str, region: str, visit_id: str, settlement_id: str

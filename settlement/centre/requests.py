@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from settlement.centre.port import (
+    CentreSettlement,
     Certificate,
     CertificateType,
-    CentreSettlement,
     Order,
     StatementGroup,
 )

@@ -19,7 +19,7 @@ from settlement.centre.gateway import Gateway, GatewaySettings
 from settlement.centre.port import Order
 from settlement.claim import FeeLine, Insurance, ItemClass, VisitKind
 from settlement.money import Money, exact
-from terminal.centre_command import load_or_make_secrets
+from terminal.centre_keys import load_or_make_secrets
 from tests.settlement.centre.counter import INSTITUTION, REGION
 
 ROOT = Path(__file__).parents[2]

@@ -119,7 +119,7 @@ def test_fifty_posts_with_one_key_settle_once(place: Place):
     body = {"bill": a_bill_json("B-1")}
 
     def post(_: int) -> tuple[int, str]:
-        status, said, _ = place.ask("POST", "/settlements", body, key="one")
+        status, said, _headers = place.ask("POST", "/settlements", body, key="one")
         return status, json.dumps(said, sort_keys=True)
 
     with ThreadPoolExecutor(50) as pool:

@@ -28,6 +28,7 @@ from settlement.centre.port import (
     TotalsVerdict,
 )
 from settlement.claim import Accumulators, Insurance, VisitKind
+from settlement.facts import amounts_from_json, amounts_to_json
 from settlement.money import Money
 from settlement.split import SettledAmounts
 
@@ -64,12 +65,12 @@ def half_paid(total: Money) -> SettledAmounts:
 
 def negative(amounts: SettledAmounts) -> SettledAmounts:
     """Return every amount with its sign turned."""
-    turned = half_paid(ZERO)
-    for field in dataclasses.fields(amounts):
-        value = getattr(amounts, field.name)
-        if isinstance(value, Money):
-            turned = dataclasses.replace(turned, **{field.name: -value})
-    return dataclasses.replace(turned, pooled_ratio_bp=amounts.pooled_ratio_bp)
+    return amounts_from_json(
+        {
+            name: (-Money.yuan(text)).to_yuan() if isinstance(text, str) else text
+            for name, text in amounts_to_json(amounts).items()
+        }
+    )
 
 
 class SmallCentre:
@@ -101,7 +102,8 @@ class SmallCentre:
 
     def _ask(self, what: str) -> None:
         if self.down:
-            raise CentreNotSentError("connection refused")
+            msg = "connection refused"
+            raise CentreNotSentError(msg)
         self.asked.append(what)
 
     def sign_in(self) -> str:
@@ -167,21 +169,26 @@ class SmallCentre:
         """Book once, or lose the message or the answer as told."""
         self._ask("settle")
         if expected.total_fee != order.total_fee:
-            raise CentreRejectedError("费用总额不符")
+            msg = "费用总额不符"
+            raise CentreRejectedError(msg)
         if self.refuse_next:
             reason, self.refuse_next = self.refuse_next, ""
             raise CentreRejectedError(reason)
         lost, self.lose_next = self.lose_next, ""
         if lost == "before":
-            raise CentreUnknownError("time-out")
+            msg = "time-out"
+            raise CentreUnknownError(msg)
         if msgid in self.tombstones:
-            raise CentreRejectedError("原交易已冲正")
+            msg = "原交易已冲正"
+            raise CentreRejectedError(msg)
         if msgid in self.book:
-            raise CentreRejectedError("报文重复")
+            msg = "报文重复"
+            raise CentreRejectedError(msg)
         record = self._record(order, msgid, f"S{len(self.book) + 1}")
         self.book[msgid] = record
         if lost == "after":
-            raise CentreUnknownError("time-out")
+            msg = "time-out"
+            raise CentreUnknownError(msg)
         return record
 
     def cancel(
@@ -191,10 +198,12 @@ class SmallCentre:
         del kind, region
         self._ask("cancel")
         if any(r.cancels == settled.settlement_id for r in self.book.values()):
-            raise CentreRejectedError("已撤销")
+            msg = "已撤销"
+            raise CentreRejectedError(msg)
         lost, self.lose_next = self.lose_next, ""
         if lost == "before":
-            raise CentreUnknownError("time-out")
+            msg = "time-out"
+            raise CentreUnknownError(msg)
         record = dataclasses.replace(
             settled,
             settlement_id=f"S{len(self.book) + 1}",
@@ -205,7 +214,8 @@ class SmallCentre:
         )
         self.book[msgid] = record
         if lost == "after":
-            raise CentreUnknownError("time-out")
+            msg = "time-out"
+            raise CentreUnknownError(msg)
         return record
 
     def reverse(self, person_id: str, region: str, msgid: str, infno: str) -> None:
@@ -235,7 +245,8 @@ class SmallCentre:
             if record.settlement_id == settlement_id:
                 taken = any(r.cancels == settlement_id for r in self.book.values())
                 return dataclasses.replace(record, refunded=taken)
-        raise CentreRejectedError("未查询到结算信息")
+        msg = "未查询到结算信息"
+        raise CentreRejectedError(msg)
 
     def compare_totals(self, group: StatementGroup) -> TotalsVerdict:
         """Compare the day's sums."""
@@ -253,7 +264,9 @@ class SmallCentre:
         self, group: StatementGroup, rows: tuple[StatementRow, ...]
     ) -> tuple[StatementResult, ...]:
         """Not part of the stories told with this centre."""
-        raise CentreRejectedError("对账文件不可用")
+        del group, rows
+        msg = "对账文件不可用"
+        raise CentreRejectedError(msg)
 
     def _record(self, order: Order, msgid: str, settlement_id: str) -> CentreSettlement:
         return CentreSettlement(

@@ -1,0 +1,48 @@
+"""The reference centre's pair of keys: one file, its owner's only.
+
+Apart from the centre itself, so that the daemon does not load a ledger to read it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from pathlib import Path
+
+import click
+
+from settlement.centre.gate import Secrets
+
+
+def load_or_make_secrets(path: Path) -> Secrets:
+    """Read the pair of keys; make a random one, for its owner's eyes only, if missing.
+
+    Raises:
+        click.ClickException: the file is there and does not read.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return _read_secrets(path)
+    made = {
+        "access_key": secrets.token_hex(16),
+        "secret_key": secrets.token_urlsafe(32),
+    }
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(made, file)
+        file.flush()
+        os.fsync(file.fileno())
+    return Secrets(**made)
+
+
+def _read_secrets(path: Path) -> Secrets:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return Secrets(str(found["access_key"]), str(found["secret_key"]))
+    except (ValueError, KeyError, TypeError) as error:
+        msg = (
+            f"{path} is not a pair of keys: it must be JSON with access_key and "
+            "secret_key. Restore it, or remove it to have a new pair made."
+        )
+        raise click.ClickException(msg) from error
