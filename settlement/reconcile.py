@@ -40,7 +40,7 @@ NEXT_STEP = {
     ),
     Kind.THEIRS_ONLY: (
         "本地没有这笔：按报文ID查找；确认未收费的由两人复核后冲正（2601）。",
-        "We lack it: look its msgid up; what was not charged is reversed by two people.",
+        "We lack it: look its msgid up; two people reverse what was not charged.",
     ),
     Kind.AMOUNT: (
         "以中心金额为准：打开该笔的试算与中心答复逐项比较，查明原因后登记。",
