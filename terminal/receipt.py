@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-import typst
-
 from settlement.facts import JsonValue
 from settlement.lifecycle import State
 from settlement.money import FEN_PER_YUAN, Money
@@ -314,6 +312,9 @@ def receipt_pdf(
     Page one is the receipt (A5), what follows is the bill and the reasons. What is
     not certain comes out as a slip of one page, see the module.
     """
+    # 30 MB of typesetting that a daemon need not hold before its first receipt.
+    import typst  # noqa: PLC0415
+
     data = _document(view, language, institution)
     return typst.compile(
         str(TEMPLATE),
