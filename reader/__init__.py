@@ -7,6 +7,9 @@ profile     a card generation's files, keys and rules as typed data
 files       a card file's records decoded by the profile
 crypto      3DES and SM4: diversification, session keys, authentication data
 keys        KeyProvider: who holds the keys (test keys; later PSAM, HSM, centre)
+greeting    what a card says of itself: answer to reset and FCI
+proof       card and terminal authenticate each other
+pin         the holder's PIN: tries, format, block, wiping
 session     select, authenticate, read, verify over a Link
 credential  what a read ends in: who, proven how
 link        the Link protocol

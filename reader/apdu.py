@@ -8,7 +8,6 @@ from reader.errors import (
     CardBlockedError,
     CardProtocolError,
     KeyRefusedError,
-    PinBlockedError,
     ReaderError,
 )
 from reader.link import Link
@@ -25,6 +24,9 @@ SECURITY_NOT_SATISFIED = 0x6982
 NO_FAST_READ = frozenset({0x6A86, 0x6700, 0x6A81, 0x6B00})
 
 _MORE, _WRONG_LE = 0x61, 0x6C
+_VERIFY = 0x20
+#: CLA INS P1 P2 Le: a command that only asks.
+_ASKS_ONLY = 5
 _TRIES_MASK, _TRIES = 0xFFF0, 0x63C0
 _LONGEST_CHAIN = 64
 
@@ -59,15 +61,16 @@ def meaning(doing: str, status: int) -> ReaderError:
     """Return the error a status word stands for where nothing special is expected."""
     if status in {APPLICATION_BLOCKED, CARD_BLOCKED}:
         return CardBlockedError()
-    if status == SECURITY_NOT_SATISFIED:
+    if status in {SECURITY_NOT_SATISFIED, METHOD_BLOCKED}:
         return KeyRefusedError(doing)
-    if status == METHOD_BLOCKED:
-        return PinBlockedError() if doing == "VERIFY" else KeyRefusedError(doing)
     return CardProtocolError(doing, status)
 
 
 def exchange(link: Link, command: bytes | bytearray) -> Answer:
     """Send one command, following 61xx and 6Cxx as T=0 cards want it.
+
+    Only a command that asks is sent again with the length the card wants: whatever
+    carries data, a PIN above all, goes to the card once.
 
     Raises:
         CardProtocolError: an answer shorter than a status word, or no end of parts.
@@ -82,12 +85,17 @@ def exchange(link: Link, command: bytes | bytearray) -> Answer:
         high, low = raw[-2], raw[-1]
         if high == _MORE:
             command = bytes((0x00, 0xC0, 0x00, 0x00, low))
-        elif high == _WRONG_LE:
+        elif high == _WRONG_LE and _asks_only(command):
             command = bytes((*command[:4], low))
         else:
             return Answer(data, high << 8 | low)
     detail = "a chain of answers"
     raise CardProtocolError(detail, 0x6100)
+
+
+def _asks_only(command: bytes | bytearray) -> bool:
+    """Say whether the fifth byte is Le; with VERIFY it is Lc, whatever its value."""
+    return len(command) == _ASKS_ONLY and command[1] != _VERIFY
 
 
 def select_name(name: bytes) -> bytes:

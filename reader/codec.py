@@ -7,8 +7,10 @@ right with F; ``an`` is text padded right with 00.
 from __future__ import annotations
 
 import datetime as dt
+import re
 
 CHARSET = "gb18030"
+_DATE_DIGITS = 8
 
 
 def read_an(raw: bytes) -> str:
@@ -18,9 +20,14 @@ def read_an(raw: bytes) -> str:
     '测试甲'
 
     Raises:
-        ValueError: the bytes are no text.
+        ValueError: the bytes are no text, or hold a control character, which has no
+            place in a name and could rewrite a screen, a log or a receipt.
     """
-    return raw.rstrip(b"\x00 ").decode(CHARSET)
+    text = raw.rstrip(b"\x00 ").decode(CHARSET)
+    if not text.isprintable():
+        msg = "a character that does not print"
+        raise ValueError(msg)
+    return text
 
 
 def write_an(text: str, width: int) -> bytes:
@@ -46,7 +53,7 @@ def read_cn(raw: bytes) -> str:
         ValueError: a nibble is no digit.
     """
     digits = raw.hex().rstrip("f")
-    if digits and not digits.isdecimal():
+    if not _is_digits(digits):
         msg = "a nibble is not a digit"
         raise ValueError(msg)
     return digits
@@ -58,22 +65,36 @@ def write_cn(digits: str, width: int) -> bytes:
     Raises:
         ValueError: not digits, or too many.
     """
-    if (digits and not digits.isdecimal()) or len(digits) > width * 2:
+    if not _is_digits(digits) or len(digits) > width * 2:
         msg = f"not at most {width * 2} digits"
         raise ValueError(msg)
     return bytes.fromhex(digits.ljust(width * 2, "f"))
 
 
-def read_date(raw: bytes) -> dt.date:
-    """Read YYYYMMDD in BCD.
+def _is_digits(text: str) -> bool:
+    """Say whether *text* is ASCII digits only; nothing at all is allowed."""
+    return not text or (text.isascii() and text.isdigit())
+
+
+def read_date(raw: bytes) -> dt.date | None:
+    """Read YYYYMMDD in BCD; None for all F, which is nothing.
+
+    >>> read_date(bytes.fromhex("19800101"))
+    datetime.date(1980, 1, 1)
 
     Raises:
         ValueError: no such day.
     """
-    return dt.datetime.strptime(read_cn(raw), "%Y%m%d").date()  # noqa: DTZ007 - a day, no instant
+    digits = read_cn(raw)
+    if not digits:
+        return None
+    if len(digits) != _DATE_DIGITS:
+        msg = "a date has eight digits"
+        raise ValueError(msg)
+    return dt.date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
 
 
-_LETTER_BASE = 10
+_CARD_NO = re.compile(r"[0-9A-Z]{8}", re.ASCII)
 _WEIGHTS = (3, 7, 9, 10, 5, 8, 4, 2)
 
 
@@ -86,8 +107,8 @@ def card_no_check(first_eight: str) -> str:
     Raises:
         ValueError: not eight digits or capital letters.
     """
-    if len(first_eight) != len(_WEIGHTS):
-        msg = "a card number has eight characters before its check"
+    if _CARD_NO.fullmatch(first_eight) is None:
+        msg = "a card number has eight digits or capital letters before its check"
         raise ValueError(msg)
     total = sum(
         weight * int(char, 36)

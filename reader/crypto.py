@@ -69,7 +69,7 @@ def authentication_data(
 
 def mac(algorithm: Algorithm, session: bytes, message: bytes) -> bytes:
     """Return the 4-byte MAC of a secured command (part 4 §8.2)."""
-    size = WIDE_BLOCK if algorithm is Algorithm.SM4 else DES_BLOCK
+    size = _block(algorithm)
     padded = _pad(message, size)
     cipher = SM4(session) if size == WIDE_BLOCK else TripleDES(session * 3)
     box = Cipher(cipher, CBC(bytes(size))).encryptor()
@@ -82,13 +82,19 @@ def mac(algorithm: Algorithm, session: bytes, message: bytes) -> bytes:
 
 def encrypt_secured(algorithm: Algorithm, session: bytes, data: bytes) -> bytes:
     """Encrypt a secured command's data (part 4 §8.3): length first, ECB."""
-    size = WIDE_BLOCK if algorithm is Algorithm.SM4 else DES_BLOCK
+    size = _block(algorithm)
     plain = bytes([len(data)]) + data
     if len(plain) % size:
         plain = _pad(plain, size)
     if algorithm is Algorithm.SM4:
         return _encrypt_sm4(session, plain)
     return _encrypt_des(session, plain)
+
+
+def _block(algorithm: Algorithm) -> int:
+    if algorithm is Algorithm.SSF33:
+        raise _in_hardware_only()
+    return WIDE_BLOCK if algorithm is Algorithm.SM4 else DES_BLOCK
 
 
 def _pad(message: bytes, size: int) -> bytes:
@@ -101,4 +107,5 @@ def _xor(one: bytes, other: bytes) -> bytes:
 
 
 def _in_hardware_only() -> AssertionError:
+    """Return what a caller deserves who did not ask a provider first."""
     return AssertionError("SSF33 is computed in hardware only")

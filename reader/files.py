@@ -10,7 +10,7 @@ from reader.profile import CardFile, Coding, Element
 
 
 def split_records(file: str, raw: bytes) -> dict[int, bytes]:
-    """Split ``tag len value`` records.
+    """Split ``tag len value`` records (V2.0 notice §7).
 
     Raises:
         CardDataError: a record is cut short, or a tag comes twice.
@@ -19,7 +19,7 @@ def split_records(file: str, raw: bytes) -> dict[int, bytes]:
     place = 0
     while place < len(raw):
         if place + 2 > len(raw):
-            raise CardDataError(file, "", "a record is cut short")
+            raise CardDataError(file, f"{raw[place]:02X}", "a record is cut short")
         tag, length = raw[place], raw[place + 1]
         value = raw[place + 2 : place + 2 + length]
         if len(value) != length:
@@ -38,38 +38,46 @@ def decode(file: CardFile, records: Mapping[int, bytes]) -> dict[str, str]:
         CardDataError: names file and element that is missing or does not read.
     """
     return {
-        element.name: _decode_one(file, element, records.get(element.tag))
+        element.name: decode_element(file, element, records.get(element.tag))
         for element in file.elements
     }
 
 
-def _decode_one(file: CardFile, element: Element, raw: bytes | None) -> str:
+def decode_element(file: CardFile, element: Element, raw: bytes | None) -> str:
+    """Read one element; None stands for a record that is not there.
+
+    Raises:
+        CardDataError: names file and element, and what is wrong with it.
+    """
     if raw is None:
         if element.optional:
             return ""
         raise CardDataError(file.name, element.name, "is missing")
-    if element.coding is Coding.TEXT and element.name == "card_no":
-        # Some cards hold more than the nine characters that belong here.
+    if element.may_be_longer:
         raw = raw[: element.width]
     if len(raw) != element.width:
         problem = f"{len(raw)} bytes where {element.width} belong"
         raise CardDataError(file.name, element.name, problem)
     try:
-        text = _text(element, raw)
+        text = _text(element.coding, raw)
     except ValueError as error:
         problem = "bytes that no reading fits"
         raise CardDataError(file.name, element.name, problem) from error
     if not text and not element.optional:
         raise CardDataError(file.name, element.name, "is empty")
+    if text and element.codes and text not in element.codes:
+        raise CardDataError(file.name, element.name, "is a code nobody knows")
     return text
 
 
-def _text(element: Element, raw: bytes) -> str:
-    match element.coding:
+def _text(coding: Coding, raw: bytes) -> str:
+    match coding:
         case Coding.TEXT:
             return read_an(raw)
         case Coding.DIGITS:
-            # 卡的识别码 holds hex that is not all decimal digits.
-            return raw.hex().upper() if element.name == "card_serial" else read_cn(raw)
+            return read_cn(raw)
+        case Coding.HEX:
+            return raw.hex().upper().rstrip("F")
         case Coding.DATE:
-            return read_date(raw).isoformat()
+            day = read_date(raw)
+            return "" if day is None else day.isoformat()

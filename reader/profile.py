@@ -6,13 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+#: The environment's own name as an application of a file.
+ENVIRONMENT = "SSSE"
+
 
 class Coding(StrEnum):
     """How an element's bytes are read."""
 
     TEXT = "an"
     DIGITS = "cn"
-    DATE = "date"
+    DATE = "date"  #: eight digits of cn
+    HEX = "hex"  #: cn by name, but with nibbles that are no digits
 
 
 class Sensitivity(StrEnum):
@@ -32,7 +36,9 @@ class Element:
     coding: Coding
     width: int  #: bytes
     sensitivity: Sensitivity
-    optional: bool = False  #: empty is allowed
+    optional: bool = False  #: it may be missing or empty
+    may_be_longer: bool = False  #: what lies beyond ``width`` is not read
+    codes: frozenset[str] = frozenset()  #: the only values allowed; empty: any
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,10 @@ class CardFile:
     def length(self) -> int:
         """Bytes of all records: the Le of a fast read."""
         return sum(element.width + 2 for element in self.elements)
+
+    def element(self, name: str) -> Element:
+        """Return the element called *name*; that it is there is the loader's care."""
+        return next(element for element in self.elements if element.name == name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +83,12 @@ class Profile:
     city_suffix: str  #: hex, ends the city factor
     files: Mapping[str, CardFile]
     keys: Mapping[str, Key]
+
+    def name_of(self, application: str) -> bytes:
+        """Return what SELECT by name wants: the environment's name or an AID."""
+        if application == ENVIRONMENT:
+            return self.environment
+        return bytes.fromhex(application)
 
     def factors(self, city: str, card_factor: bytes) -> tuple[bytes, bytes, bytes]:
         """Return the factors of province, city and card (part 9 §7.3)."""

@@ -7,9 +7,7 @@ pre-processing (part 7 §5); the terminal draws its own challenges.
 from __future__ import annotations
 
 import datetime as dt
-import hmac
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from reader import apdu
 from reader.apdu import exchange
@@ -17,47 +15,36 @@ from reader.codec import card_no_check
 from reader.credential import Credential, Evidence, Sex
 from reader.crypto import Algorithm
 from reader.errors import (
-    CardCounterfeitError,
     CardDataError,
     CardExpiredError,
     CardNotSocialError,
     CardNotSupportedError,
     CardRemovedError,
     CardSwappedError,
-    KeyRefusedError,
     PinBlockedError,
-    PinFormatError,
     ReaderError,
 )
-from reader.files import decode, split_records
+from reader.files import decode, decode_element, split_records
+from reader.greeting import algorithm_of, algorithm_unsaid, card_factor
 from reader.keys import CardContext, KeyProvider
 from reader.link import Link
-from reader.profile import CardFile, Profile
+from reader.pin import (
+    NO_PIN,
+    PinOutcome,
+    PinStatus,
+    check_pin,
+    pin_block,
+    query_pin,
+    status_of,
+    wipe,
+)
+from reader.profile import ENVIRONMENT, CardFile, Profile
+from reader.proof import Prover, keys_for
 
-CARD_FACTOR_BYTES = 8
-CHALLENGE_BYTES = 8
-SHORTEST_PIN, LONGEST_PIN = 4, 12
-_ASCII_DIGITS = frozenset(b"0123456789")
+ISSUER_FILE, HOLDER_FILE = "SSSEEF05", "SSSEEF06"
 _SEX = {"1": Sex.MALE, "2": Sex.FEMALE, "9": Sex.UNSTATED}
 _SERIAL_REGION = 6
-
-
-@dataclass(frozen=True, slots=True)
-class PinStatus:
-    """What the card says of its PIN, asked without spending a try."""
-
-    tries_left: int | None
-    not_set: bool
-    blocked: bool
-
-
-@dataclass(frozen=True, slots=True)
-class PinOutcome:
-    """What one VERIFY came to."""
-
-    verified: bool
-    tries_left: int | None
-    blocked: bool
+_BLANK = b"\x00 \xff"
 
 
 class CardSession:
@@ -66,50 +53,51 @@ class CardSession:
     def __init__(
         self,
         link: Link,
-        profile: Profile,
+        prover: Prover,
         credential: Credential,
         pin_status: PinStatus,
     ) -> None:
         self._link = link
-        self._profile = profile
+        self._prover = prover
+        self._application = ENVIRONMENT
+        self._pin_verified = False
         self.credential = credential
         self.pin_status = pin_status
 
     def verify_pin(self, pin: bytearray) -> PinOutcome:
         """Present *pin* (ASCII digits) to the card: one try at most; wiped always.
 
+        The tries are asked for first. A card without a PIN is not shown one, since
+        its holder's step is skipped (part 7 §5).
+
         Raises:
             PinFormatError: not 4 to 12 digits; no try was spent.
             PinBlockedError: no tries were left before this.
             CardRemovedError: the card is gone.
         """
-        block = bytearray()
-        command = bytearray()
+        block, command = bytearray(), bytearray()
         try:
-            _check_pin(pin)
-            before = query_pin(self._link)
-            if before.blocked:
+            check_pin(pin)
+            self.pin_status = query_pin(self._link)
+            if self.pin_status.blocked:
                 raise PinBlockedError
-            block = _bcd(pin)
+            if self.pin_status.not_set:
+                return self._verified()
+            block = pin_block(pin)
             command = apdu.verify(block)
             answer = exchange(self._link, command)
         finally:
-            for secret in (pin, block, command):
-                secret[:] = bytes(len(secret))
+            wipe(pin, block, command)
         if answer.ok:
-            self.pin_status = PinStatus(before.tries_left, not_set=False, blocked=False)
-            return PinOutcome(
-                verified=True,
-                tries_left=query_after(self._link, before),
-                blocked=False,
-            )
-        left = answer.tries_left
-        if left is None and answer.status != apdu.METHOD_BLOCKED:
-            doing = "VERIFY"
-            raise apdu.meaning(doing, answer.status)
-        left = left or 0
-        self.pin_status = PinStatus(left, not_set=False, blocked=left == 0)
-        return PinOutcome(verified=False, tries_left=left, blocked=left == 0)
+            self.pin_status = self._status_after_success()
+            return self._verified()
+        self._pin_verified = False
+        self.pin_status = status_of(answer, when_ok=NO_PIN)
+        return PinOutcome(
+            verified=False,
+            tries_left=self.pin_status.tries_left,
+            blocked=self.pin_status.blocked,
+        )
 
     def still_same_card(self) -> None:
         """Prove that the card that was read is still the one in the slot.
@@ -118,15 +106,71 @@ class CardSession:
             CardSwappedError: 识别码 or 卡号 differ.
             CardRemovedError: the card is gone, or was powered up anew.
         """
-        issuer = self._profile.files["SSSEEF05"]
-        found = _read_file(self._link, issuer)
+        found = self._decoded(self._file(ISSUER_FILE))
         mine = (self.credential.card_serial, self.credential.number)
         if (found["card_serial"], found["card_no"]) != mine:
             raise CardSwappedError
 
+    def read_file(self, name: str) -> dict[str, str]:
+        """Read another file of the profile, such as DF04EF05 (医疗保险基本信息).
+
+        The terminal proves the keys the file asks for, if no verified PIN opens it.
+
+        Returns:
+            Element names and their texts; dates as YYYY-MM-DD, empties as "".
+
+        Raises:
+            CardDataError: the card lacks the file, or it does not read.
+            KeyUnavailableError: no provider holds the key.
+            KeyRefusedError: the card wants a key or a PIN that it was not given.
+        """
+        file = self._file(name)
+        self._enter(file)
+        for key in keys_for(file, pin_verified=self._pin_verified):
+            self._prover.prove_terminal(key)
+        return self._decoded(file)
+
     def close(self) -> None:
         """Power the card down: the verified PIN must not outlive the session."""
         self._link.power_off()
+
+    def _verified(self) -> PinOutcome:
+        self._pin_verified = True
+        return PinOutcome(
+            verified=True, tries_left=self.pin_status.tries_left, blocked=False
+        )
+
+    def _status_after_success(self) -> PinStatus:
+        """Ask for the tries once more: success has put them back to the most."""
+        try:
+            after = query_pin(self._link)
+        except CardRemovedError:
+            # The holder was quick; what follows will notice that the card is gone.
+            return self.pin_status
+        # Some cards answer 9000 once a PIN is verified: that is not "no PIN".
+        return self.pin_status if after.not_set else after
+
+    def _file(self, name: str) -> CardFile:
+        file = self._prover.profile.files.get(name)
+        if file is None:
+            msg = f"the profile describes no file {name}"
+            raise AssertionError(msg)
+        return file
+
+    def _enter(self, file: CardFile) -> None:
+        """SELECT the file's application if another one is current."""
+        if file.application == self._application:
+            return
+        name = self._prover.profile.name_of(file.application)
+        answer = exchange(self._link, apdu.select_name(name))
+        if answer.status == apdu.NOT_FOUND:
+            raise CardDataError(file.name, "", "is not on this card")
+        answer.expect_ok(f"SELECT {file.application}")
+        self._application = file.application
+
+    def _decoded(self, file: CardFile) -> dict[str, str]:
+        self._enter(file)
+        return decode(file, read_records(self._link, file))
 
 
 def read_card(
@@ -149,12 +193,17 @@ def read_card(
     Raises:
         ReaderError: the card is powered down again and its session never began.
     """
-    atr = link.power_on()
+
+    def prover(profile: Profile, card: CardContext) -> Prover:
+        return Prover(link, keys, profile, card, random_bytes)
+
+    session = None
     try:
-        return _begin(link, atr, profiles, keys, random_bytes, now)
-    except ReaderError:
-        _power_off_quietly(link)
-        raise
+        session = _begin(link, link.power_on(), profiles, prover, now())
+    finally:
+        if session is None:
+            _power_off_quietly(link)
+    return session
 
 
 def _power_off_quietly(link: Link) -> None:
@@ -166,114 +215,70 @@ def _power_off_quietly(link: Link) -> None:
         return
 
 
-def _begin(  # noqa: PLR0913, PLR0917 - the parts of a session, passed on as they came
+def _begin(
     link: Link,
     atr: bytes,
     profiles: Sequence[Profile],
-    keys: KeyProvider,
-    random_bytes: Callable[[int], bytes],
-    now: Callable[[], dt.datetime],
+    prover: Callable[[Profile, CardContext], Prover],
+    at: dt.datetime,
 ) -> CardSession:
-    algorithm = _select_environment(link, profiles[0])
-    issuer = _read_file(link, profiles[0].files["SSSEEF05"])
-    profile = _profile_for(issuer["spec_version"], profiles)
-    _check_validity(issuer, now().date())
-    context = CardContext(
-        algorithm or Algorithm(profile.default_algorithm),
-        profile.factors(issuer["card_serial"][:_SERIAL_REGION], card_factor(atr)),
-    )
-    evidence = _authenticate(link, profile, keys, context, random_bytes, now())
-    holder = _read_file(link, profile.files["SSSEEF06"])
-    status = query_pin(link)
-    return CardSession(
-        link, profile, _credential(issuer, holder, context.algorithm, evidence), status
-    )
+    factor = card_factor(atr)
+    said = _select_environment(link, profiles[0].environment)
+    records = read_records(link, profiles[0].files[ISSUER_FILE])
+    profile = _profile_for(records, profiles)
+    issuer = decode(profile.files[ISSUER_FILE], records)
+    _check_validity(issuer, at.date())
+    region = issuer["card_serial"][:_SERIAL_REGION]
+    algorithm = said or algorithm_unsaid(issuer["card_serial"])
+    context = CardContext(algorithm, profile.factors(region, factor))
+    proving = prover(profile, context)
+    holder_file = profile.files[HOLDER_FILE]
+    needed = keys_for(holder_file, pin_verified=False)
+    evidence = proving.prove_card(at=at, external=bool(needed))
+    for name in needed:
+        proving.prove_terminal(name)
+    holder = decode(holder_file, read_records(link, holder_file))
+    credential = _credential(issuer, holder, algorithm, evidence)
+    return CardSession(link, proving, credential, query_pin(link))
 
 
-def _select_environment(link: Link, profile: Profile) -> Algorithm | None:
+def _select_environment(link: Link, name: bytes) -> Algorithm | None:
     """SELECT the SSSE by name; return the algorithm its FCI names, if any."""
-    answer = exchange(link, apdu.select_name(profile.environment))
+    answer = exchange(link, apdu.select_name(name))
     if answer.status == apdu.NOT_FOUND:
         raise CardNotSocialError
-    fci = answer.expect_ok("SELECT SSSE")
-    return algorithm_of(fci)
+    return algorithm_of(answer.expect_ok("SELECT SSSE"))
 
 
-def algorithm_of(fci: bytes) -> Algorithm | None:
-    """Read the algorithm out of an FCI: 6F / A5 / 9F0C / 86.
-
-    Raises:
-        CardNotSupportedError: an algorithm nobody knows.
-    """
-    value = _tlv(_tlv(_tlv(_tlv(fci, 0x6F), 0xA5), 0x9F0C), 0x86)
-    if not value:
-        return None
-    try:
-        return Algorithm(value[0])
-    except ValueError as error:
-        detail = f"algorithm {value[0]:02X}"
-        raise CardNotSupportedError(detail) from error
-
-
-def _tlv(raw: bytes, wanted: int) -> bytes:
-    """Return the value of one tag of a BER-TLV string; empty if it is not there."""
-    place = 0
-    while place + 1 < len(raw):
-        tag = raw[place]
-        place += 1
-        if tag & 0x1F == 0x1F:  # noqa: PLR2004 - the tag has a second byte
-            tag = tag << 8 | raw[place]
-            place += 1
-        if place >= len(raw):
-            return b""
-        length = raw[place]
-        value = raw[place + 1 : place + 1 + length]
-        if tag == wanted:
-            return value
-        place += 1 + length
-    return b""
-
-
-def card_factor(atr: bytes) -> bytes:
-    """Return the card's diversification factor: the last 8 historical bytes.
+def read_records(link: Link, file: CardFile) -> dict[int, bytes]:
+    """Read a file at once, or record by record where the card knows no other way.
 
     Raises:
-        CardNotSupportedError: the answer to reset has no 8 historical bytes.
+        CardDataError: the card lacks the file, or a record is cut short.
     """
-    place, flags = 2, atr[1] >> 4 if len(atr) > 1 else 0
-    while flags:
-        interface = flags.bit_count()
-        following = atr[place + interface - 1] if flags & 0x8 else 0
-        place += interface
-        flags = following >> 4
-    count = atr[1] & 0x0F if len(atr) > 1 else 0
-    historical = atr[place : place + count]
-    if len(historical) < CARD_FACTOR_BYTES:
-        detail = "no card factor in the answer to reset"
-        raise CardNotSupportedError(detail)
-    return historical[-CARD_FACTOR_BYTES:]
-
-
-def _read_file(link: Link, file: CardFile) -> dict[str, str]:
-    """Read a file at once, or record by record where the card knows no other way."""
-    exchange(link, apdu.select_file(file.fid)).expect_ok(f"SELECT {file.name}")
+    selected = exchange(link, apdu.select_file(file.fid))
+    if selected.status == apdu.NOT_FOUND:
+        raise CardDataError(file.name, "", "is not on this card")
+    selected.expect_ok(f"SELECT {file.name}")
     answer = exchange(link, apdu.read_all(file.length))
-    if answer.ok:
-        return decode(file, split_records(file.name, answer.data))
     if answer.status not in apdu.NO_FAST_READ:
-        answer.expect_ok(f"READ {file.name}")
+        return split_records(file.name, answer.expect_ok(f"READ {file.name}"))
     records: dict[int, bytes] = {}
     for element in file.elements:
         one = exchange(link, apdu.read_tag(element.tag, element.width + 2))
-        if one.status == apdu.RECORD_NOT_FOUND:
-            continue
-        records |= split_records(file.name, one.expect_ok(f"READ {file.name}"))
-    return decode(file, records)
+        if one.status != apdu.RECORD_NOT_FOUND:
+            records |= split_records(file.name, one.expect_ok(f"READ {file.name}"))
+    return records
 
 
-def _profile_for(spec_version: str, profiles: Sequence[Profile]) -> Profile:
+def _profile_for(records: Mapping[int, bytes], profiles: Sequence[Profile]) -> Profile:
+    """Choose the profile by 规范版本; first-generation cards may leave it blank."""
+    file = profiles[0].files[ISSUER_FILE]
+    element = file.element("spec_version")
+    raw = records.get(element.tag, b"")
+    version = decode_element(file, element, raw) if raw.strip(_BLANK) else ""
     for profile in profiles:
-        if spec_version.startswith(profile.spec_prefix):
+        if version.startswith(profile.spec_prefix):
             return profile
     detail = "no profile for its version"
     raise CardNotSupportedError(detail)
@@ -284,122 +289,13 @@ def _check_validity(issuer: Mapping[str, str], today: dt.date) -> None:
     try:
         wanted = card_no_check(number[:-1])
     except ValueError as error:
-        file = "SSSEEF05"
-        raise CardDataError(file, "card_no", "is not a card number") from error
+        problem = "is not a card number"
+        raise CardDataError(ISSUER_FILE, "card_no", problem) from error
     if number[-1:] != wanted:
-        file = "SSSEEF05"
-        raise CardDataError(file, "card_no", "has a wrong check character")
+        problem = "has a wrong check character"
+        raise CardDataError(ISSUER_FILE, "card_no", problem)
     if dt.date.fromisoformat(issuer["valid_until"]) < today:
         raise CardExpiredError
-
-
-def _authenticate(  # noqa: PLR0913, PLR0917 - both directions need all of these
-    link: Link,
-    profile: Profile,
-    keys: KeyProvider,
-    context: CardContext,
-    random_bytes: Callable[[int], bytes],
-    at: dt.datetime,
-) -> Evidence:
-    """Let the card prove itself, and where its generation asks, prove ourselves."""
-    process, source = random_bytes(CHALLENGE_BYTES), random_bytes(CHALLENGE_BYTES)
-    command = apdu.internal_authenticate(process, source)
-    answer = exchange(link, command).expect_ok("INTERNAL AUTHENTICATE")
-    wanted = keys.authenticate(
-        profile.keys["IRK"], context, process=process, source=source
-    )
-    if not hmac.compare_digest(answer, wanted):
-        raise CardCounterfeitError
-    needed = _key_for(profile.files["SSSEEF06"])
-    if needed:
-        _prove_terminal(link, profile, keys, context, needed, random_bytes)
-    return Evidence(
-        process=process.hex(),
-        source=source.hex(),
-        answer=answer.hex(),
-        algorithm=context.algorithm.name,
-        provider=keys.name,
-        external=bool(needed),
-        at=at,
-    )
-
-
-def _key_for(file: CardFile) -> str:
-    """Name the key whose holder may read *file*; empty if it reads freely."""
-    for conditions in file.read:
-        keys = [name for name in conditions if name != "pin"]
-        if len(keys) == len(conditions) == 1:
-            return keys[0]
-    return ""
-
-
-def _prove_terminal(  # noqa: PLR0913, PLR0917 - as above
-    link: Link,
-    profile: Profile,
-    keys: KeyProvider,
-    context: CardContext,
-    name: str,
-    random_bytes: Callable[[int], bytes],
-) -> None:
-    key = profile.keys[name]
-
-    def once() -> apdu.Answer:
-        challenge = exchange(link, apdu.get_challenge()).expect_ok("GET CHALLENGE")
-        source = random_bytes(CHALLENGE_BYTES)
-        proof = keys.authenticate(key, context, process=challenge, source=source)
-        return exchange(link, apdu.external_authenticate(key.card_id, proof, source))
-
-    answer = once()
-    if answer.status == apdu.NO_CHALLENGE:
-        # The challenge was no longer current; that much is done once more.
-        answer = once()
-    if answer.ok:
-        return
-    if answer.tries_left is not None:
-        raise KeyRefusedError(name)
-    doing = "EXTERNAL AUTHENTICATE"
-    raise apdu.meaning(doing, answer.status)
-
-
-def query_pin(link: Link) -> PinStatus:
-    """Ask for the tries left (VERIFY with Lc 00); spends none."""
-    answer = exchange(link, apdu.query_pin())
-    if answer.ok:
-        return PinStatus(None, not_set=True, blocked=False)
-    if answer.status == apdu.METHOD_BLOCKED:
-        return PinStatus(0, not_set=False, blocked=True)
-    left = answer.tries_left
-    if left is None:
-        doing = "VERIFY"
-        raise apdu.meaning(doing, answer.status)
-    return PinStatus(left, not_set=False, blocked=left == 0)
-
-
-def query_after(link: Link, before: PinStatus) -> int | None:
-    """Ask for the tries once more: success has put them back to the most."""
-    try:
-        after = query_pin(link)
-    except CardRemovedError:
-        return before.tries_left
-    return after.tries_left
-
-
-def _check_pin(pin: bytearray) -> None:
-    is_long_enough = SHORTEST_PIN <= len(pin) <= LONGEST_PIN
-    if not is_long_enough or any(byte not in _ASCII_DIGITS for byte in pin):
-        raise PinFormatError
-
-
-def _bcd(pin: bytearray) -> bytearray:
-    """Pack ASCII digits left-justified, an odd one padded with F."""
-    nibbles = bytearray(byte & 0x0F for byte in pin)
-    if len(nibbles) % 2:
-        nibbles.append(0x0F)
-    packed = bytearray(
-        nibbles[i] << 4 | nibbles[i + 1] for i in range(0, len(nibbles), 2)
-    )
-    nibbles[:] = bytes(len(nibbles))
-    return packed
 
 
 def _credential(
@@ -413,7 +309,7 @@ def _credential(
         card_serial=issuer["card_serial"],
         person_cert_no=holder["person_cert_no"],
         name=holder["name"] + holder["name_more"],
-        sex=_SEX.get(holder["sex"], Sex.UNSTATED),
+        sex=_SEX[holder["sex"]],
         nation=holder["nation"],
         birth_date=dt.date.fromisoformat(holder["birth_date"]),
         spec_version=issuer["spec_version"],

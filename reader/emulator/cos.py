@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from reader.crypto import Algorithm, authentication_data
 from reader.keys import CardContext, card_key
-from reader.profile import CardFile, Profile
+from reader.profile import ENVIRONMENT, CardFile, Key, Profile
 
 OK = b"\x90\x00"
 _BLOCKED = b"\x69\x83"
@@ -28,25 +28,32 @@ _NO_INSTRUCTION = b"\x6d\x00"
 _NO_CLASS = b"\x6e\x00"
 
 _HEADER, _CHALLENGE, _AUTH_DATA = 4, 8, 16
-_ALL_RECORDS, _BY_TAG, _BY_NUMBER = 5, 0, 4
+_SHORTEST_BLOCK, _LONGEST_BLOCK = 2, 8
+_FROM_RECORD, _BY_TAG, _BY_NUMBER = 5, 0, 4
+_BY_NAME = 0x04
+_EXTERNAL_AUTHENTICATE = 0x82
+#: Bit 8 of a key id: a key of the current application, not of the environment.
+_OF_APPLICATION = 0x80
+_PIN = "pin"
 
 
 @dataclass(slots=True)
 class Memory:
-    """What survives a loss of power: the files, the PIN and its counter."""
+    """What survives a loss of power: the files, the PIN and the counters."""
 
     records: dict[str, list[bytes]]  #: by file name, each ``tag len value``
     pin: bytes  #: packed BCD as VERIFY carries it; empty: none set
     most_tries: int
     tries_left: int
+    key_tries: dict[str, int] = field(default_factory=dict)  #: where some are spent
 
 
 @dataclass(slots=True)
 class Rights:
     """What power gives and takes."""
 
+    application: str = ""  #: the environment or an AID in hex; empty: none
     selected: CardFile | None = None
-    in_environment: bool = False
     challenge: bytes = b""
     held: set[str] = field(default_factory=set)  #: "pin" and names of keys
 
@@ -77,8 +84,13 @@ class CardOs:
             0x20: self._verify,
             0x84: self._get_challenge,
             0x88: self._internal_authenticate,
-            0x82: self._external_authenticate,
+            _EXTERNAL_AUTHENTICATE: self._external_authenticate,
         }
+
+    @property
+    def proven(self) -> frozenset[str]:
+        """Name what has been proven to the chip since it got power."""
+        return frozenset(self._rights.held)
 
     def power_on(self) -> bytes:
         """Power up: nothing selected, nothing proven."""
@@ -103,42 +115,65 @@ class CardOs:
         work = self._commands.get(command[1])
         if work is None:
             return _NO_INSTRUCTION
-        if command[1] != 0x82:  # noqa: PLR2004 - EXTERNAL AUTHENTICATE uses it up
-            used, self._rights.challenge = self._rights.challenge, b""
-            del used
+        if command[1] != _EXTERNAL_AUTHENTICATE:
+            # A challenge is good for the very next command only.
+            self._rights.challenge = b""
         return work(command)
 
     def _select(self, command: bytes) -> bytes:
-        how, data = command[2], _data(command)
-        if how == 0x04:  # noqa: PLR2004 - by name
-            if data != self._profile.environment:
-                return _NO_FILE
-            self._rights.in_environment = True
-            self._rights.selected = None
-            return self._fci() + OK
-        for file in self._profile.files.values():
-            if self._rights.in_environment and file.fid == int.from_bytes(data, "big"):
-                self._rights.selected = file
-                return OK
-        return _NO_FILE
+        data = _data(command)
+        if command[2] == _BY_NAME:
+            return self._select_application(data)
+        file = self._file(int.from_bytes(data, "big"))
+        if file is None:
+            return _NO_FILE
+        self._rights.selected = file
+        return OK
 
-    def _fci(self) -> bytes:
+    def _select_application(self, name: bytes) -> bytes:
+        applications = {ENVIRONMENT} | {
+            file.application for file in self._profile.files.values()
+        }
+        for application in applications:
+            if name == self._profile.name_of(application):
+                break
+        else:
+            return _NO_FILE
+        rights = self._rights
+        rights.application, rights.selected = application, None
+        # What an application's own keys opened stays behind in it; the PIN is one for
+        # the whole environment and holds until the power goes.
+        rights.held -= {
+            key.name
+            for key in self._profile.keys.values()
+            if key.card_id & _OF_APPLICATION
+        }
+        return self._fci(name) + OK
+
+    def _file(self, fid: int) -> CardFile | None:
+        """Find a file of the current application."""
+        for file in self._profile.files.values():
+            if file.fid == fid and file.application == self._rights.application:
+                return file
+        return None
+
+    def _fci(self, name: bytes) -> bytes:
         algorithm = bytes((0x9F, 0x0C, 0x03, 0x86, 0x01, self._context.algorithm))
         proprietary = b"\x88\x01\x1e" + algorithm
-        name = self._profile.environment
         inner = b"\x84" + bytes([len(name)]) + name
         inner += b"\xa5" + bytes([len(proprietary)]) + proprietary
         return b"\x6f" + bytes([len(inner)]) + inner
 
     def _read_record(self, command: bytes) -> bytes:
-        file = self._rights.selected
+        number, mode, short = command[2], command[3] & 0x07, command[3] >> 3
+        file = self._file(0xEF00 | short) if short else self._rights.selected
         if file is None:
-            return _NO_CURRENT_FILE
+            return _NO_FILE if short else _NO_CURRENT_FILE
+        self._rights.selected = file
         if file.read and not any(c <= self._rights.held for c in file.read):
             return _NOT_SATISFIED
-        number, mode = command[2], command[3] & 0x07
         records = self.memory.records.get(file.name, [])
-        if mode == _ALL_RECORDS:
+        if mode == _FROM_RECORD:
             found = records[max(0, number - 1) :]
         elif mode == _BY_TAG:
             found = [record for record in records if record[0] == number][:1]
@@ -163,11 +198,13 @@ class CardOs:
             return _BLOCKED
         if not block:
             return bytes((0x63, 0xC0 | memory.tries_left))
+        if not _SHORTEST_BLOCK <= len(block) <= _LONGEST_BLOCK:
+            return _WRONG_LENGTH
         if hmac.compare_digest(block, memory.pin):
             memory.tries_left = memory.most_tries
-            self._rights.held.add("pin")
+            self._rights.held.add(_PIN)
             return OK
-        self._rights.held.discard("pin")
+        self._rights.held.discard(_PIN)
         memory.tries_left -= 1
         return bytes((0x63, 0xC0 | memory.tries_left))
 
@@ -181,32 +218,40 @@ class CardOs:
         data = _data(command)
         if len(data) != _AUTH_DATA:
             return _WRONG_LENGTH
-        process, source = data[:8], data[8:]
-        return self._prove("IRK", process, source) + OK
+        if self._context.algorithm is Algorithm.SSF33:
+            return _NO_KEY  # it is not public: no software can play such a card
+        return self._prove(self._profile.keys["IRK"], data[:8], data[8:]) + OK
 
     def _external_authenticate(self, command: bytes) -> bytes:
         challenge, self._rights.challenge = self._rights.challenge, b""
         key = next(
             (k for k in self._profile.keys.values() if k.card_id == command[3]), None
         )
-        if key is None:
+        if key is None or self._context.algorithm is Algorithm.SSF33:
             return _NO_KEY
         data = _data(command)
         if len(data) != _AUTH_DATA:
             return _WRONG_LENGTH
         if not challenge:
             return _NO_CHALLENGE
-        if not hmac.compare_digest(
-            data[:8], self._prove(key.name, challenge, data[8:])
-        ):
-            return b"\x63\xc2"
-        self._rights.held.add(key.name)
-        return OK
+        return self._judge(key, data[:8], self._prove(key, challenge, data[8:]))
 
-    def _prove(self, name: str, process: bytes, source: bytes) -> bytes:
-        key = card_key(self._root, self._profile.keys[name], self._context)
-        algorithm = Algorithm(self._context.algorithm)
-        return authentication_data(algorithm, key, process, source)
+    def _judge(self, key: Key, proof: bytes, wanted: bytes) -> bytes:
+        """Believe a proof or count it against the key; the card keeps the count."""
+        tries = self.memory.key_tries
+        left = tries.get(key.name, self.memory.most_tries)
+        if left == 0:
+            return _BLOCKED
+        if hmac.compare_digest(proof, wanted):
+            tries.pop(key.name, None)
+            self._rights.held.add(key.name)
+            return OK
+        tries[key.name] = left - 1
+        return bytes((0x63, 0xC0 | tries[key.name]))
+
+    def _prove(self, key: Key, process: bytes, source: bytes) -> bytes:
+        derived = card_key(self._root, key, self._context)
+        return authentication_data(self._context.algorithm, derived, process, source)
 
 
 def _data(command: bytes) -> bytes:

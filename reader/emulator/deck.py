@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from reader.codec import write_an, write_cn
+from reader.codec import CHARSET, write_an, write_cn
 from reader.crypto import Algorithm
 from reader.emulator.cos import CardOs, Memory
+from reader.greeting import card_factor
 from reader.keys import TEST_ROOT, CardContext
-from reader.profile import CardFile, Coding, Element, Profile
-from reader.session import card_factor
+from reader.profile import Coding, Element, Profile
 
 MOST_TRIES = 3
 #: Undecodable in GB 18030: what a worn chip gives for a text.
 _DAMAGE = b"\xff"
-_SPEC_VERSION = {"v2": "2.00", "v3": "3.00"}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -59,11 +58,10 @@ def build_card(
         Algorithm(profile.default_algorithm),
         profile.factors(region, card_factor(atr)),
     )
-    values = _values(spec)
+    values = _values(spec, profile)
     records = {
         file.name: [_record(element, values, spec.damaged) for element in file.elements]
         for file in profile.files.values()
-        if _covers(file, values)
     }
     pin = spec.pin + "f" * (len(spec.pin) % 2)
     memory = Memory(
@@ -75,36 +73,58 @@ def build_card(
     return CardOs(profile, atr, root, context, memory, random_bytes)
 
 
-def _values(spec: CardSpec) -> dict[str, str]:
+def _values(spec: CardSpec, profile: Profile) -> dict[str, str]:
+    """Lay out what *spec* says and what all emulated cards share; the rest is empty."""
+    name, name_more = _split_name(spec.name, profile)
     return {
         "card_serial": spec.card_serial,
         "card_class": "3",
-        "spec_version": _SPEC_VERSION[spec.generation],
+        "spec_version": f"{profile.spec_prefix}.00",
         "issuer": "915600000299010099010001",
         "issued_on": f"{spec.issued_on:%Y%m%d}",
         "valid_until": f"{spec.valid_until:%Y%m%d}",
         "card_no": spec.card_no,
         "person_cert_no": spec.person_cert_no,
-        "name": spec.name,
-        "name_more": "",
+        "name": name,
+        "name_more": name_more,
         "sex": spec.sex,
         "nation": "01",
         "birthplace": "990100",
         "birth_date": f"{spec.birth_date:%Y%m%d}",
+        # Residents' insurance (390), none of the five marks of the next characters.
+        "insurance_kind": "39000000",
+        "insured_region": "990100",
+        "card_use": "1",
     }
 
 
-def _covers(file: CardFile, values: dict[str, str]) -> bool:
-    return all(element.name in values for element in file.elements)
+def _split_name(name: str, profile: Profile) -> tuple[str, str]:
+    """Divide a long name between 姓名 and 姓名扩展, never inside a character."""
+    width = _element(profile, "name").width
+    kept = ""
+    for char in name:
+        if len((kept + char).encode(CHARSET)) > width:
+            break
+        kept += char
+    return kept, name[len(kept) :]
 
 
-def _record(element: Element, values: dict[str, str], damaged: str) -> bytes:
-    value = values[element.name]
+def _element(profile: Profile, name: str) -> Element:
+    for file in profile.files.values():
+        for element in file.elements:
+            if element.name == name:
+                return element
+    msg = f"the profile has no element {name}"
+    raise AssertionError(msg)
+
+
+def _record(element: Element, values: Mapping[str, str], damaged: str) -> bytes:
+    value = values.get(element.name, "")
     if element.name == damaged:
         raw = _DAMAGE * element.width
     elif element.coding is Coding.TEXT:
         raw = write_an(value, element.width)
-    elif element.name == "card_serial":
+    elif element.coding is Coding.HEX:
         raw = bytes.fromhex(value)
     else:
         raw = write_cn(value, element.width)

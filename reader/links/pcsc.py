@@ -2,14 +2,15 @@
 
 What was learnt of pyscard 2.3.1 with pcsc-lite: a card removed while a command runs
 gives "no valid response" with code 0; old connections never recover after the
-service restarts, so every power-up makes a new one; the default disposition powers
-the card down, which is what ends a verified PIN.
+service restarts, so every power-up makes a new one; its own exclusive connection
+first connects in shared mode and loses the code of a failure, so the mode is asked for
+directly here.
 """
 
 from __future__ import annotations
 
 import importlib
-from types import ModuleType
+from collections.abc import Callable
 from typing import Any
 
 from reader.errors import (
@@ -17,12 +18,14 @@ from reader.errors import (
     CardRemovedError,
     NoCardError,
     PcscMissingError,
+    ReaderError,
     ReaderUnavailableError,
 )
 
 _NO_SERVICE = frozenset({0x8010001D, 0x8010001E, 0x80100013, 0x80100009})
 _NO_READER = frozenset({0x80100017, 0x8010002E})
 _MUTE = frozenset({0x80100066, 0x80100067})
+_NO_CARD = frozenset({0x8010000C, 0x80100069})
 _BUSY = 0x8010000B
 _STATE_PRESENT = 0x20
 
@@ -30,16 +33,27 @@ _STATE_PRESENT = 0x20
 class PcscLink:
     """A Link over one PC/SC reader, exclusive while powered up."""
 
-    def __init__(self, wanted: str = "") -> None:
+    def __init__(
+        self,
+        wanted: str = "",
+        *,
+        load: Callable[[str], Any] = importlib.import_module,
+    ) -> None:
         """Choose the first reader whose name contains *wanted*.
+
+        Args:
+            wanted: A part of the reader's name; empty: any reader.
+            load: Imports pyscard's modules by name.
 
         Raises:
             PcscMissingError: pyscard is not installed.
         """
-        self._smartcard = _load("smartcard.System")
-        self._errors = _load("smartcard.Exceptions")
-        self._scard = _load("smartcard.scard")
-        self._exclusive = _load("smartcard.ExclusiveConnectCardConnection")
+        try:
+            self._smartcard = load("smartcard.System")
+            self._errors = load("smartcard.Exceptions")
+            self._scard = load("smartcard.scard")
+        except ImportError as error:
+            raise PcscMissingError from error
         self._wanted = wanted
         self._connection: Any = None  # pyscard has no types
 
@@ -56,34 +70,38 @@ class PcscLink:
         scard = self._scard
         name = str(self._reader())
         code, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
-        if code != scard.SCARD_S_SUCCESS:
-            detail = f"{code & 0xFFFFFFFF:08X}"
-            raise ReaderUnavailableError(detail)
+        self._check(code)
         try:
             code, states = scard.SCardGetStatusChange(
                 context, 0, [(name, scard.SCARD_STATE_UNAWARE)]
             )
         finally:
             scard.SCardReleaseContext(context)
-        if code != scard.SCARD_S_SUCCESS:
-            detail = f"{code & 0xFFFFFFFF:08X}"
-            raise ReaderUnavailableError(detail)
+        self._check(code)
         return bool(states[0][1] & _STATE_PRESENT)
 
     def power_on(self) -> bytes:
-        """Connect anew, exclusively, with whichever protocol the card speaks."""
-        self.power_off()
-        connection = self._exclusive.ExclusiveConnectCardConnection(
-            self._reader().createConnection()
-        )
+        """Connect anew and alone, with whichever protocol the card speaks.
+
+        The card is reset cold, so that no PIN verified by another program is taken
+        over, and the connection's end powers it down.
+        """
+        self._drop()
+        how = {
+            "mode": self._scard.SCARD_SHARE_EXCLUSIVE,
+            "disposition": self._scard.SCARD_UNPOWER_CARD,
+        }
         try:
-            connection.connect(disposition=self._scard.SCARD_UNPOWER_CARD)
-        except self._errors.NoCardException as error:
-            raise NoCardError from error
-        except self._errors.CardConnectionException as error:
-            raise self._translated(error, powering=True) from error
+            connection = self._reader().createConnection()
+            connection.connect(**how)
+            connection.reconnect(**how)
+            atr = bytes(connection.getATR())
+        except self._errors.SmartcardException as error:
+            raise _translated(error, powering=True) from error
+        if not atr:
+            raise CardMuteError
         self._connection = connection
-        return bytes(connection.getATR())
+        return atr
 
     def transmit(self, command: bytes | bytearray) -> bytes:
         """Exchange one APDU."""
@@ -91,8 +109,8 @@ class PcscLink:
             raise CardRemovedError
         try:
             data, high, low = self._connection.transmit(list(command))
-        except self._errors.CardConnectionException as error:
-            raise self._translated(error, powering=False) from error
+        except self._errors.SmartcardException as error:
+            raise _translated(error, powering=False) from error
         return bytes((*data, high, low))
 
     def power_off(self) -> None:
@@ -102,37 +120,46 @@ class PcscLink:
             return
         try:
             connection.disconnect()
-        except self._errors.CardConnectionException as error:
-            raise self._translated(error, powering=False) from error
+        except self._errors.SmartcardException as error:
+            raise _translated(error, powering=False) from error
+
+    def _drop(self) -> None:
+        """Let go of an old connection; whatever it says, a new one follows."""
+        try:
+            self.power_off()
+        except ReaderError:
+            # The card or the service it belonged to is gone, which is why it is old.
+            return
 
     def _reader(self) -> Any:
         try:
             readers = self._smartcard.readers()
         except self._errors.SmartcardException as error:
-            raise ReaderUnavailableError(_code_of(error)) from error
+            detail = f"{_code_of(error):08X}"
+            raise ReaderUnavailableError(detail) from error
         for reader in readers:
             if self._wanted in str(reader):
                 return reader
         detail = f"no reader named like {self._wanted!r}" if self._wanted else "none"
         raise ReaderUnavailableError(detail)
 
-    def _translated(
-        self, error: Exception, *, powering: bool
-    ) -> ReaderUnavailableError | CardMuteError | CardRemovedError:
-        code = getattr(error, "hresult", 0) & 0xFFFFFFFF
-        if code in _NO_SERVICE | _NO_READER or code == _BUSY:
-            return ReaderUnavailableError(f"{code:08X}")
-        if powering or code in _MUTE:
-            return CardMuteError(f"{code:08X}")
-        return CardRemovedError(f"{code:08X}")
+    def _check(self, code: int) -> None:
+        if code != self._scard.SCARD_S_SUCCESS:
+            detail = f"{code & 0xFFFFFFFF:08X}"
+            raise ReaderUnavailableError(detail)
 
 
-def _code_of(error: Exception) -> str:
-    return f"{getattr(error, 'hresult', 0) & 0xFFFFFFFF:08X}"
+def _translated(error: Exception, *, powering: bool) -> ReaderError:
+    """Put pyscard's error into ours; the code alone does not tell all of them apart."""
+    code = _code_of(error)
+    if code in _NO_SERVICE | _NO_READER or code == _BUSY:
+        return ReaderUnavailableError(f"{code:08X}")
+    if powering and code in _NO_CARD:
+        return NoCardError()
+    if powering or code in _MUTE:
+        return CardMuteError(f"{code:08X}")
+    return CardRemovedError(f"{code:08X}")
 
 
-def _load(name: str) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise PcscMissingError from error
+def _code_of(error: Exception) -> int:
+    return int(getattr(error, "hresult", 0)) & 0xFFFFFFFF

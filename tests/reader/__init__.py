@@ -1,0 +1,1 @@
+"""The card at the counter: vectors, sessions, and every way they fail."""
