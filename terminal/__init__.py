@@ -24,6 +24,7 @@ masking    how personal fields look where seeing them is not the purpose
 api        the POS interface: JSON in, JSON out, problem details
 api_models  its shapes: checked on the way in, documented on the way out
 counter    the counter's pages
+day_totals  what the day's settlements come to, for its page
 split_panel  who pays what, as the page draws it
 receipt    a settlement as a receipt, on screen and as PDF
 words      what the screens say, Chinese and English

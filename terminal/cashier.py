@@ -343,7 +343,7 @@ class Cashier:
         """Register the visit once per person and bill; a pharmacy has none."""
         if order.kind is VisitKind.PHARMACY:
             return order
-        name = (order.person_id, repr((order.bill_no, order.on, order.lines)))
+        name = _visit_name(order)
         visit_id = self._visits.get(name)
         if visit_id is None:
             visit_id = self._centre.open_visit(order)
@@ -383,6 +383,9 @@ class Cashier:
             record = self._journal.intend(
                 self._intent(settlement_id, key, digest, worked, order, who)
             )
+            # This settlement uses the visit up: a bill that is settled anew after a
+            # reversal or a cancellation needs one of its own.
+            self._visits.pop(_visit_name(order), None)
             self._publish(view_of(record, self._site))
             return self._send(record, order, centre.amounts)
 
@@ -694,6 +697,11 @@ class Cashier:
         if self._deck is None:
             raise NotInDemonstrationError
         return self._deck
+
+
+def _visit_name(order: Order) -> tuple[str, str]:
+    """Name the visit that a person's bill, line by line, is registered under."""
+    return (order.person_id, repr((order.bill_no, order.on, order.lines)))
 
 
 def _certificate(who: Credential) -> Certificate:

@@ -21,8 +21,10 @@ from settlement.claim import VisitKind
 from settlement.facts import JsonValue
 from settlement.lifecycle import OPEN, State
 from settlement.money import Money
+from settlement.reconcile import NEXT_STEP
 from terminal import receipt
 from terminal.bill import Bill
+from terminal.day_totals import day_totals
 from terminal.errors import (
     CardRequiredError,
     RequestInvalidError,
@@ -134,7 +136,14 @@ def create_counter(
         f"{fragments}/settlement/<settlement_id>", "settlement", pages.settlement
     )
     counter.add_url_rule(f"{fragments}/items", "items", pages.items)
-    for name, view in (("bill", pages.bill), ("quote", pages.quote)):
+    counter.add_url_rule(
+        f"{fragments}/cancellation/<settlement_id>", "cancellation", pages.cancellation
+    )
+    for name, view in (
+        ("bill", pages.bill),
+        ("quote", pages.quote),
+        ("reconciliation", pages.reconciliation),
+    ):
         counter.add_url_rule(f"{fragments}/{name}", name, view, methods=["POST"])
     counter.register_error_handler(SettlementNotFoundError, pages.not_found)
     counter.after_request(_remember_language)
@@ -181,8 +190,15 @@ class _Pages:
         )
 
     def today(self) -> str:
-        """List today's settlements, newest first."""
-        return self._render("today.html", here="today", views=self._service.today())
+        """List today's settlements, newest first, and what they come to."""
+        views = self._service.today()
+        return self._render(
+            "today.html",
+            here="today",
+            views=views,
+            totals=day_totals(views),
+            today=self._site.clock().date().isoformat(),
+        )
 
     def open_items(self) -> str:
         """List what is undecided: state, age, what is known, what to do."""
@@ -245,6 +261,22 @@ class _Pages:
         """Show how a settlement stands: settled, refused, or not known yet."""
         view = self._service.settlement(settlement_id)
         return self._render("_settlement.html", **self._settled_context(view))
+
+    def cancellation(self, settlement_id: str) -> str:
+        """Show what became of taking a settlement back."""
+        view = self._service.settlement(settlement_id)
+        return self._render("_cancellation.html", **self._settled_context(view))
+
+    def reconciliation(self) -> str:
+        """Close a day against the centre: totals, differences and what to do."""
+        report = self._service.reconcile(_date(_body().get("date")))
+        spoken = 0 if self._language() == "zh" else 1
+        return self._render(
+            "_reconciliation.html",
+            report=report,
+            next_step=lambda kind: NEXT_STEP[kind][spoken],
+            finished=f"{self._site.clock():%H:%M:%S}",
+        )
 
     def bill(self) -> str:
         """Change the bill on the counter: add a line, take one out, clear."""
@@ -334,7 +366,8 @@ class _Pages:
         return bill
 
     def _is_unsettled(self, bill: Bill) -> bool:
-        ended = {State.REJECTED, State.REVERSED, State.CANCELLED}
+        # A cancelled bill is not offered again by itself: somebody took it back.
+        ended = {State.REJECTED, State.REVERSED}
         return not any(
             view.bill_no == bill.bill_no and view.state not in ended
             for view in self._service.today()
@@ -450,6 +483,15 @@ def _whole(value: JsonValue, where: str) -> int:
     if type(value) is not int:
         raise RequestInvalidError(where, "a whole number")
     return value
+
+
+def _date(value: JsonValue) -> dt.date:
+    try:
+        return dt.date.fromisoformat(str(value))
+    except ValueError:
+        raise RequestInvalidError(
+            where="date", expected="a day as YYYY-MM-DD"
+        ) from None
 
 
 def _kind(value: JsonValue, bill: Bill | None) -> VisitKind:

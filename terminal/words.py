@@ -281,6 +281,85 @@ TABLE: Mapping[str, Word] = {
     "today_empty": Word("今天还没有结算。", "No settlement yet today."),
     "today_count": Word("共 {n} 笔", "{n} in all"),
     "time": Word("时间", "Time"),
+    # the end of the day
+    "day_totals": Word("今日合计", "Today in total"),
+    "day_count": Word("结算笔数", "Settlements"),
+    "day_cancelled": Word(
+        "另有 {n} 笔已撤销，不计入合计。", "{n} cancelled and in none of these figures."
+    ),
+    "reconcile": Word("日终对账", "End of day"),
+    "reconcile_intro": Word(
+        "与医保中心先对总额，不平时逐笔核对。对账不改动任何金额，可以随时重做。",
+        "Compares totals with the centre, then row by row where they differ. It changes no amount and can be run again at any time.",
+    ),
+    "reconcile_date": Word("对账日期", "Day"),
+    "reconcile_run": Word("开始对账", "Reconcile"),
+    "reconciling": Word(
+        "正在与医保中心对账，请稍候。", "Asking the centre, please wait."
+    ),
+    "reconciled_at": Word("{day} 的账，{time} 核对", "{day}, compared at {time}"),
+    "no_difference": Word("零差异", "No differences"),
+    "no_difference_long": Word(
+        "与医保中心一致，没有未决结算",
+        "the centre agrees and nothing is undecided",
+    ),
+    "totals_agree": Word("总额一致，但尚未结清", "Totals agree, not all decided"),
+    "differences_number": Word("{n} 处差异", "{n} differences"),
+    "undecided_number": Word("{n} 笔结算未决", "{n} undecided"),
+    "undecided_do": Word(
+        "有结果后请重新对账。", "reconcile again once they are decided."
+    ),
+    "day_groups": Word("总额核对", "Totals"),
+    "insurance": Word("险种", "Insurance"),
+    "insurance_employee": Word("职工基本医疗保险", "Employees"),
+    "insurance_resident": Word("城乡居民基本医疗保险", "Residents"),
+    "clearing_type": Word("清算类别", "Clearing type"),
+    "clearing_office": Word("清算经办机构", "Clearing office"),
+    "day_records": Word("笔数（含撤销）", "Records, cancellations too"),
+    "day_result": Word("结果", "Result"),
+    "day_result_ok": Word("平", "balanced"),
+    "day_result_bad": Word("不平", "differs"),
+    "differences": Word("逐笔差异", "Differences"),
+    "difference": Word("差异", "Difference"),
+    "difference_ids": Word("编号", "Numbers"),
+    "difference_ours": Word("本机构金额（元）", "Ours"),
+    "difference_theirs": Word("中心金额（元）", "Centre's"),
+    "difference_none": Word("无", "none"),
+    "difference_ours_only": Word(
+        "本机构有，中心没有", "We have it, the centre does not"
+    ),
+    "difference_theirs_only": Word(
+        "中心有，本机构没有", "The centre has it, we do not"
+    ),
+    "difference_amount": Word("金额不一致", "The amounts differ"),
+    "difference_totals_only": Word(
+        "总额不平，逐笔相符", "Totals differ, every row agrees"
+    ),
+    "next_step": Word("下一步", "Next step"),
+    # taking back
+    "cancel": Word("撤销结算", "Cancel settlement"),
+    "cancel_title": Word("确定撤销这笔结算吗？", "Cancel this settlement?"),
+    "cancel_back": Word("撤销后应退现金", "Cash to pay back then"),
+    "cancel_warning": Word(
+        "整笔撤销，不能恢复。医保中心确认“已撤销”之前，不要退款。",
+        "The whole settlement is taken back for good. Pay nothing back before the centre has confirmed it as cancelled.",
+    ),
+    "cancel_sending": Word(
+        "已发送撤销，等待医保中心答复。请勿退款。",
+        "Sent, waiting for the centre. Pay nothing back yet.",
+    ),
+    "cancel_yes": Word("确认撤销", "Yes, cancel it"),
+    "cancel_no": Word("不撤销", "No, keep it"),
+    "cancelled_pay_back": Word("请退还现金", "Pay back in cash"),
+    "cancelled_no_cash": Word("没有现金需要退还。", "There is no cash to pay back."),
+    "cancelled_rest": Word(
+        "医保中心已确认，基金和个人账户的支付已退回。请收回原收据。",
+        "The centre has confirmed: what funds and account paid is returned. Take the receipt back.",
+    ),
+    "cancel_not_done": Word(
+        "没有撤销，原结算有效。请勿退款。",
+        "Not cancelled, the settlement stands. Pay nothing back.",
+    ),
     "open_title": Word("待处理的结算", "Open items"),
     "open_empty": Word(
         "没有待处理的结算，一切正常。", "Nothing is open; all is in order."
@@ -356,6 +435,9 @@ TABLE: Mapping[str, Word] = {
         "重新读取状态，不刷新页面，不丢数据",
         "Reads the status again without reloading the page",
     ),
+    "key_f7": Word(
+        "在“今日结算”页与医保中心对账", "On the page Today: reconciles with the centre"
+    ),
     "key_f8": Word("结算", "Settles"),
     "key_f9": Word("打印收据（打开 PDF）", "Prints the receipt (opens the PDF)"),
     "key_enter": Word(
@@ -378,6 +460,10 @@ TABLE: Mapping[str, Word] = {
     "help_card": Word(
         "卡片锁定、过期或读不出时，屏幕给出原因和办法；可改用自费结算。",
         "A blocked, expired or unreadable card is named with what to do.",
+    ),
+    "help_cancel": Word(
+        "撤销结算：在“今日结算”或收据页操作，再确认一次。显示“已撤销”之前不要退款。",
+        "To cancel a settlement, use Today or its receipt and confirm once more. Pay nothing back until it shows as cancelled.",
     ),
 }
 

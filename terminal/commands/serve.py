@@ -99,6 +99,7 @@ def _site(settings: Settings, parts: Parts) -> CounterSite:
         timezone=settings.site.timezone,
         catalogue=parts.catalogue,
         samples=SampleBills(settings.bills_folder) if settings.demonstration else None,
+        host_keyboard_pin=settings.pin.host_keyboard,
         now=parts.now,
     )
 

@@ -5,7 +5,7 @@
 
 const byId = (id) => document.getElementById(id);
 const SLOW_MS = 10000; // the lights, when nothing happens
-const LIST_MS = 3000; // today's settlements and the open items
+const LIST_MS = 3000; // today's settlements and the open items, see today.js
 const AGAIN_MS = 2000; // an event stream that was refused
 const POLL_MS = 1000; // a settlement that is not decided
 
@@ -14,6 +14,8 @@ let attempt = null;
 let busy = false;
 let pollTimer = 0;
 let wanted = 0; // the newest change of bill or quote asked for; older answers are dropped
+let asking = 0; // changes of bill or quote under way
+let cardCame = false; // while one was: if that one was too early for the card, quote again
 
 // -- talking to the terminal ------------------------------------------------------
 
@@ -124,6 +126,8 @@ async function loadCard() {
   if (holderIsKnown()) {
     if (splitMode() === "result" && !["ready", "verified"].includes(was)) {
       clearDesk();
+    } else if (asking > 0) {
+      cardCame = true; // quoting the old bill now would overtake the one being loaded
     } else if (splitMode() === "waiting") {
       await quoteBill();
     }
@@ -185,11 +189,17 @@ async function verifyPin() {
 /** Ask for bill and split together; an answer that was overtaken is not shown. */
 async function work(path, value) {
   const mine = ++wanted;
-  const answer = await ask(value === undefined ? "GET" : "POST", `/counter/fragment/${path}`, value);
-  if (answer === null || mine !== wanted) {
+  asking += 1;
+  let html = null;
+  try {
+    const answer = await ask(value === undefined ? "GET" : "POST", `/counter/fragment/${path}`, value);
+    html = answer && (await answer.text());
+  } finally {
+    asking -= 1;
+  }
+  if (html === null || mine !== wanted) {
     return false;
   }
-  const html = await answer.text();
   stopPolling();
   attempt = null;
   swap(html);
@@ -198,7 +208,9 @@ async function work(path, value) {
     say(split.querySelector(".pays")?.textContent.replace(/\s+/g, " ") ?? "");
   }
   settleDown();
-  return true;
+  const again = cardCame && splitMode() === "waiting";
+  cardCame = false;
+  return again ? work("quote", { bill: JSON.parse(billText()) }) : true;
 }
 
 async function loadSample(number) {
@@ -469,31 +481,6 @@ function start() {
   }
 }
 
-/** Keep a list as fresh as the settlements on it, without taking anybody's focus. */
-async function keepList() {
-  if (!byId("list").contains(document.activeElement)) {
-    try {
-      const answer = await call("GET", location.href);
-      if (answer.ok) {
-        swap(await answer.text());
-      }
-    } catch {
-      // The terminal is away for a moment: the next look will tell.
-    }
-  }
-  setTimeout(keepList, LIST_MS);
-}
-
 if (document.body.dataset.page === "page") {
   start();
-} else {
-  if (byId("list")) {
-    setTimeout(keepList, LIST_MS);
-  }
-  document.addEventListener("keydown", (event) => {
-    if (event.key === "F9" && byId("pdf")) {
-      event.preventDefault();
-      byId("pdf").click();
-    }
-  });
 }

@@ -369,3 +369,99 @@ def test_english_is_one_click_away_and_whole(counter):
     keys = counter.page.locator(".keys").inner_text()
     assert keys.isascii()
     counter.picture("english")
+
+
+def sold(counter: Counter) -> str:
+    """Settle a sample bill by keyboard and return its number."""
+    counter.quoted()
+    number = counter.page.locator("#bill").get_attribute("data-number") or ""
+    counter.type_pin()
+    counter.press("Enter")
+    counter.card_is("verified")
+    counter.press("F8")
+    expect(counter.page.locator("#split.settled")).to_be_visible()
+    return number
+
+
+def reconciles_to_nothing(counter: Counter) -> None:
+    """Press F7 on the page of today and wait for the verdict."""
+    counter.press("F7")
+    result = counter.page.locator("#reconciled[data-balanced=true]")
+    expect(result).to_contain_text("零差异")
+    expect(result.locator("tbody tr").first).to_contain_text("平")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_day_is_closed_and_a_settlement_taken_back_by_keyboard(counter, scheme):
+    """Zero differences before and after a cancellation that was asked for twice."""
+    counter.page.emulate_media(color_scheme=scheme)
+    number = sold(counter)
+    counter.open("/today")
+    reconciles_to_nothing(counter)
+    assert counter.findings() == []
+    counter.picture(f"today-{scheme}", whole=True)
+
+    row = counter.page.locator("#list tbody tr").filter(has_text=number)
+    count = counter.page.locator("#totals dd").first
+    before = int(count.inner_text())
+    row.get_by_role("button").focus()
+    counter.press("Enter")
+    dialog = counter.page.locator("#cancel-dialog")
+    expect(dialog).to_contain_text(number)
+    expect(dialog).to_contain_text("不要退款")
+    expect(dialog.locator("#cancel-cash")).to_have_text(re.compile(r"^\d+\.\d\d$"))
+    assert counter.findings() == []
+    counter.picture(f"cancel-{scheme}")
+    counter.press("Enter")  # the focus is on the harmless key
+    expect(dialog).to_be_hidden()
+    expect(row).to_contain_text("已结算")
+
+    row.get_by_role("button").focus()
+    counter.press("Enter")
+    counter.press("Tab")
+    expect(counter.page.locator("#cancel-yes")).to_be_focused()
+    counter.press("Enter")
+
+    expect(counter.page.locator("#outcome.cancelled")).to_be_focused()
+    expect(counter.page.locator("#outcome")).to_contain_text("请退还现金")
+    expect(row).to_contain_text("已撤销")
+    expect(row.get_by_role("button")).to_have_count(0)
+    expect(count).to_have_text(str(before - 1))
+    reconciles_to_nothing(counter)
+    assert counter.findings() == []
+    counter.picture(f"cancelled-{scheme}", whole=True)
+    counter.page.set_viewport_size({"width": 683, "height": 384})
+    assert counter.page.evaluate("document.documentElement.scrollWidth") <= 683
+
+
+def test_a_lost_cancellation_says_pay_nothing_back_until_it_is_decided(counter):
+    """Not known is not cancelled: the patient's money stays where it is."""
+    sold(counter)
+    path = counter.page.locator("#pdf").get_attribute("href") or ""
+    for infno in ("2208", "5204"):
+        assert counter.page.evaluate(ARM_FAULT, infno) == 202
+    counter.open(path.removesuffix(".pdf"))
+    counter.page.locator("[data-action=ask-cancel]").click()
+    counter.page.locator("#cancel-yes").click()
+
+    outcome = counter.page.locator("#outcome.cancelling")
+    expect(outcome).to_contain_text("请勿先退款", timeout=15_000)
+    expect(outcome.get_by_role("link")).to_have_attribute("href", "/open")
+    counter.picture("cancelling", whole=True)
+    expect(counter.page.locator("#outcome.cancelled")).to_be_visible(timeout=20_000)
+    expect(counter.page.locator("#paper")).to_contain_text("本结算已撤销")
+
+
+def test_a_centre_that_does_not_answer_leaves_no_verdict_behind(counter):
+    """An old 零差异 beside an error would be read as the answer."""
+    sold(counter)
+    counter.open("/today")
+    reconciles_to_nothing(counter)
+    counter.page.route("**/counter/fragment/reconciliation", lambda way: way.abort())
+    counter.press("F7")
+
+    expect(counter.page.locator("#alert")).to_be_visible()
+    expect(counter.page.locator("#reconciled")).to_be_empty()
+    # The browser itself notes the request that this test cut off.
+    assert all("ERR_FAILED" in said for said in counter.console)
+    counter.console.clear()

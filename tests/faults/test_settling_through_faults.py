@@ -199,3 +199,22 @@ def test_a_cancelled_settlement_leaves_a_day_that_balances(place: Place):
     assert (cancelled[0], cancelled[1]["state"]) == (200, "cancelled")
     assert report["balanced"] is True
     assert place.living() == 2
+
+
+def test_a_cancelled_bill_can_be_settled_anew(place: Place):
+    """Under a new key and a visit of its own; the day still balances."""
+    bill = {"bill": a_bill_json("B-1")}
+    place.card_and_pin()
+    _, first, _ = place.ask("POST", "/settlements", bill, key="k1")
+    place.ask(
+        "POST", f"/settlements/{first['settlement_id']}/cancellation", {}, key="c"
+    )
+    place.card_and_pin()
+
+    status, again, _ = place.ask("POST", "/settlements", bill, key="k2")
+    day = place.today()[0]["created_at"][:10]
+    _, report, _ = place.ask("POST", "/reconciliations", {"date": day})
+
+    assert (status, again["state"]) == (201, "settled")
+    assert again["visit_id"] != first["visit_id"]
+    assert report["balanced"] is True

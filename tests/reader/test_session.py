@@ -24,7 +24,7 @@ from reader.errors import (
 )
 from reader.keys import TestKeys
 from reader.links.emulator import EmulatedSlot, EmulatorLink
-from reader.session import card_factor
+from reader.greeting import card_factor
 from tests.reader.cards import DECK, Wire, a_card, a_slot, read
 
 PIN = b"246810"

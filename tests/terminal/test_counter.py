@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from html import unescape
@@ -17,6 +19,7 @@ from settlement.claim import ItemClass, VisitKind
 from settlement.facts import amounts_from_json, amounts_to_json
 from settlement.lifecycle import OPEN, State
 from settlement.money import Money
+from settlement.reconcile import DayReport
 from settlement.split import PackId, SettledAmounts
 from terminal.api_models import BillIn
 from terminal.app import create_app
@@ -99,6 +102,11 @@ class StagedCashier(FakeCashier):
         super().__init__(demonstration=demonstration)
         self.slot: CardView | None = None
         self.staged: SettlementView | None = None
+        self.closing: Callable[[dt.date], DayReport] = super().reconcile
+
+    def reconcile(self, date: dt.date) -> DayReport:
+        """Close the day as the test wants it closed."""
+        return self.closing(date)
 
     def card(self) -> CardView:
         """Return what the test put into the slot."""

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from settlement.claim import VisitKind
+from settlement.claim import Insurance, VisitKind
 from settlement.lifecycle import State
+from settlement.reconcile import Kind
 from settlement.split import Payer
 from terminal import receipt, words
 from terminal.views import CardState
@@ -81,6 +82,8 @@ def test_every_word_has_a_reader():
         *(f"card_{state.value}" for state in CardState),
         *(f"state_{state.value}" for state in State),
         *(f"kind_{kind.value}" for kind in VisitKind),
+        *(f"insurance_{insurance.value}" for insurance in Insurance),
+        *(f"difference_{kind.name.lower()}" for kind in Kind),
         *(f"short_{payer.value}" for payer in Payer),
         *(f"light_{part}" for part in ("reader", "journal", "pack", "centre")),
         *(f"do_{part}" for part in ("reader", "journal", "pack", "centre")),
