@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
+from config.toml_table import Table, read
+from reader.crypto import Algorithm
 from reader.emulator.deck import CardSpec
 from reader.errors import ProfileError
-from reader.profile import CardFile, Coding, Element, Key, Profile, Sensitivity
+from reader.profile import (
+    ENVIRONMENT,
+    CardFile,
+    Coding,
+    Element,
+    Key,
+    Profile,
+    Sensitivity,
+)
+from reader.proof import PIN
+from reader.session import HOLDER_FILE, ISSUER_FILE
 
 T = TypeVar("T")
 
 DECK = "demo_deck.toml"
+_BYTE, _WORD, _LONGEST_RECORD = 0xFF, 0xFFFF, 0xFD
+_LEVELS = range(1, 4)
+#: What a session cannot do without.
+_NEEDED_FILES = (ISSUER_FILE, HOLDER_FILE)
+_NEEDED_KEY = "IRK"
+_FREE = "free"
 
 
 def load_profiles(folder: Path) -> tuple[Profile, ...]:
@@ -26,7 +42,7 @@ def load_profiles(folder: Path) -> tuple[Profile, ...]:
     files = sorted(folder.glob("v*.toml"), reverse=True)
     if not files:
         raise ProfileError(folder.name, "v*.toml", "no card profile is there")
-    return tuple(_profile(path) for path in files)
+    return tuple(_profile(path.stem, _open(path)) for path in files)
 
 
 def load_deck(folder: Path) -> tuple[CardSpec, ...]:
@@ -35,146 +51,154 @@ def load_deck(folder: Path) -> tuple[CardSpec, ...]:
     Raises:
         ProfileError: names file and key of the first thing wrong.
     """
-    path = folder / DECK
-    table = _Table(path.name, "", _read(path))
-    cards = tuple(_card(row) for row in table.tables("card"))
+    table = _open(folder / DECK)
+    cards = tuple(_card(row) for row in table.rows("card"))
     table.finish()
+    _refuse_twins(table, "card.id", (card.card_id for card in cards))
     return cards
 
 
-class _Table:
-    """A TOML table whose keys are taken once; the rest are unknown."""
+def _open(path: Path) -> Table:
+    whole = "the file"
 
-    def __init__(self, file: str, where: str, data: Mapping[str, object]) -> None:
-        self._file = file
-        self._where = where
-        self._data = dict(data)
+    def refusal(key: str, problem: str) -> ProfileError:
+        return ProfileError(path.name, key or whole, problem)
 
-    def take(self, key: str, kind: type[T]) -> T:
-        """Take a value of one type; a number written with a point is none."""
-        value = self._data.pop(key, None)
-        if type(value) is not kind or not isinstance(value, kind):
-            self.refuse(key, f"must be {kind.__name__}")
-        return value
-
-    def flag(self, key: str) -> bool:
-        """Take a boolean, false if it is not there."""
-        return self.take(key, bool) if key in self._data else False
-
-    def refuse(self, key: str, problem: str) -> NoReturn:
-        """Raise the file's error for *key*."""
-        raise ProfileError(self._file, f"{self._where}{key}", problem)
-
-    def tables(self, key: str) -> list[_Table]:
-        """Take an array of tables."""
-        rows = self._data.pop(key, None)
-        if not isinstance(rows, list) or not all(isinstance(r, dict) for r in rows):
-            self.refuse(key, "must be an array of tables")
-        return [
-            _Table(self._file, f"{self._where}{key}[{number}].", row)
-            for number, row in enumerate(rows)
-        ]
-
-    def named(self, key: str) -> dict[str, _Table]:
-        """Take a table of tables."""
-        found = self._data.pop(key, None)
-        if not isinstance(found, dict):
-            self.refuse(key, "must be a table")
-        return {
-            name: _Table(self._file, f"{self._where}{key}.{name}.", data)
-            for name, data in found.items()
-        }
-
-    def finish(self) -> None:
-        """Refuse what nobody asked for."""
-        for key in self._data:
-            self.refuse(key, "unknown key")
-
-
-def _read(path: Path) -> dict[str, object]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ProfileError(path.name, "", "is not readable as TOML") from error
+        return read(path.read_bytes(), refusal)
+    except OSError as error:
+        raise refusal(whole, "cannot be opened") from error
 
 
-def _profile(path: Path) -> Profile:
-    table = _Table(path.name, "", _read(path))
-    keys = {name: _key(name, row) for name, row in table.named("key").items()}
-    files = {name: _file(name, row) for name, row in table.named("file").items()}
+def _profile(name: str, table: Table) -> Profile:
+    keys = _each(table, "key", _key)
+    files = _each(table, "file", _file)
     profile = Profile(
-        name=path.stem,
-        spec_prefix=table.take("spec_prefix", str),
-        environment=bytes.fromhex(table.take("environment", str)),
-        default_algorithm=table.take("default_algorithm", int),
-        province_suffix=table.take("province_suffix", str),
-        city_suffix=table.take("city_suffix", str),
+        name=name,
+        spec_prefix=table.text("spec_prefix"),
+        environment=_hex(table, "environment"),
+        default_algorithm=_number(table, "default_algorithm", Algorithm),
+        province_suffix=_hex(table, "province_suffix").hex(),
+        city_suffix=_hex(table, "city_suffix").hex(),
         files=files,
         keys=keys,
     )
     table.finish()
+    for needed in _NEEDED_FILES:
+        if needed not in files:
+            table.refuse(f"file.{needed}", "is missing")
+    if _NEEDED_KEY not in keys:
+        table.refuse(f"key.{_NEEDED_KEY}", "is missing")
     for file in files.values():
-        for name in frozenset().union(*file.read):
-            if name != "pin" and name not in keys:
-                table.refuse(f"file.{file.name}.read", f"no key {name}")
+        for right in frozenset().union(*file.read):
+            if right != PIN and right not in keys:
+                table.refuse(f"file.{file.name}.read", f"names no key: {right}")
     return profile
 
 
-def _key(name: str, row: _Table) -> Key:
-    key = Key(name, row.take("card_id", int), row.take("levels", int))
+def _each(table: Table, key: str, make: Callable[[str, Table], T]) -> dict[str, T]:
+    rows = table.table(key)
+    return {name: make(name, rows.table(name)) for name in rows.names()}
+
+
+def _key(name: str, row: Table) -> Key:
+    key = Key(
+        name,
+        _number(row, "card_id", range(_BYTE + 1)),
+        _number(row, "levels", _LEVELS),
+    )
     row.finish()
     return key
 
 
-def _file(name: str, row: _Table) -> CardFile:
-    conditions = row.take("read", list)
-    read = tuple(
-        frozenset(part.strip() for part in str(text).split("&"))
-        for text in conditions
-        if text != "free"
-    )
+def _file(name: str, row: Table) -> CardFile:
     file = CardFile(
         name=name,
-        application=row.take("application", str),
-        fid=row.take("fid", int),
-        read=read,
-        elements=tuple(_element(item) for item in row.tables("element")),
-        source=row.take("source", str),
+        application=_application(row),
+        fid=_number(row, "fid", range(_WORD + 1)),
+        read=tuple(
+            frozenset(part.strip() for part in text.split("&"))
+            for text in row.texts("read")
+            if text != _FREE
+        ),
+        elements=tuple(_element(item) for item in row.rows("element")),
+        source=row.text("source"),
     )
     row.finish()
+    _refuse_twins(row, "element.tag", (f"{e.tag:02X}" for e in file.elements))
+    _refuse_twins(row, "element.name", (element.name for element in file.elements))
     return file
 
 
-def _element(row: _Table) -> Element:
+def _application(row: Table) -> str:
+    text = row.text("application")
+    if text != ENVIRONMENT and not _is_hex(text):
+        row.refuse("application", f"must be {ENVIRONMENT} or an AID in hex")
+    return text
+
+
+def _element(row: Table) -> Element:
     element = Element(
-        name=row.take("name", str),
-        label=row.take("label", str),
-        tag=row.take("tag", int),
-        coding=Coding(row.take("coding", str)),
-        width=row.take("width", int),
-        sensitivity=Sensitivity(row.take("sensitivity", str)),
-        optional=row.flag("optional"),
+        name=row.text("name"),
+        label=row.text("label"),
+        tag=_number(row, "tag", range(1, _BYTE + 1)),
+        coding=row.word("coding", Coding),
+        width=_number(row, "width", range(1, _LONGEST_RECORD + 1)),
+        sensitivity=row.word("sensitivity", Sensitivity),
+        optional=row.has("optional") and row.flag("optional"),
+        may_be_longer=row.has("may_be_longer") and row.flag("may_be_longer"),
+        codes=frozenset(row.texts("codes") if row.has("codes") else ()),
     )
     row.finish()
     return element
 
 
-def _card(row: _Table) -> CardSpec:
+def _card(row: Table) -> CardSpec:
     spec = CardSpec(
-        card_id=row.take("id", str),
-        label=row.take("label", str),
-        generation=row.take("generation", str),
-        card_no=row.take("card_no", str),
-        card_serial=row.take("card_serial", str),
-        person_cert_no=row.take("person_cert_no", str),
-        name=row.take("name", str),
-        sex=row.take("sex", str),
-        birth_date=row.take("birth_date", dt.date),
-        issued_on=row.take("issued_on", dt.date),
-        valid_until=row.take("valid_until", dt.date),
-        pin=row.take("pin", str),
-        tries=row.take("tries", int),
-        damaged=row.take("damaged", str),
+        card_id=row.text("id"),
+        label=row.text("label"),
+        generation=row.text("generation"),
+        card_no=row.text("card_no"),
+        card_serial=row.text("card_serial"),
+        person_cert_no=row.text("person_cert_no"),
+        name=row.text("name"),
+        sex=row.text("sex"),
+        birth_date=row.day("birth_date"),
+        issued_on=row.day("issued_on"),
+        valid_until=row.day("valid_until"),
+        pin=row.text("pin", empty=True),
+        tries=row.whole("tries"),
+        damaged=row.text("damaged", empty=True),
     )
     row.finish()
     return spec
+
+
+def _number(row: Table, key: str, allowed: Iterable[int]) -> int:
+    value = row.whole(key)
+    known = tuple(allowed)
+    if value not in known:
+        row.refuse(key, f"must lie between {min(known)} and {max(known)}")
+    return value
+
+
+def _hex(row: Table, key: str) -> bytes:
+    text = row.text(key)
+    if not _is_hex(text):
+        row.refuse(key, "must be bytes in hex")
+    return bytes.fromhex(text)
+
+
+def _is_hex(text: str) -> bool:
+    try:
+        return bool(bytes.fromhex(text))
+    except ValueError:
+        return False
+
+
+def _refuse_twins(table: Table, key: str, names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            table.refuse(key, f"{name} stands there twice")
+        seen.add(name)

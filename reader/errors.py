@@ -2,6 +2,7 @@
 
 ReaderError                    the root; each class has a code and two sentences
 ├── ReaderUnavailableError     the reader itself is gone or does not answer
+│   └── ReaderBusyError        another program holds it
 ├── PcscMissingError           the PC/SC link was chosen and is not installed
 ├── NoCardError                the slot is empty
 ├── CardMuteError              something in the slot does not answer
@@ -46,6 +47,15 @@ class ReaderUnavailableError(ReaderError):
     code = "reader-unavailable"
     sentence_zh = "读卡器无响应。请检查连接线，重新插拔读卡器；无需刷新页面。"
     sentence_en = "The reader does not answer. Check its cable and plug it in again."
+
+
+class ReaderBusyError(ReaderUnavailableError):
+    """Another program holds the reader; to the counter it is not available either."""
+
+    sentence_zh = "读卡器正被其他程序占用。请关闭其他读卡程序，然后重新插卡。"
+    sentence_en = (
+        "Another program holds the reader. Close it and insert the card again."
+    )
 
 
 class PcscMissingError(ReaderError):
@@ -152,6 +162,11 @@ class CardProtocolError(ReaderError):
     """A status word nobody expected here."""
 
     code = "card-protocol"
+    sentence_zh = "卡片应答异常，读卡未完成。请重新插卡；仍然失败请改用其他凭证。"
+    sentence_en = (
+        "The card gave an answer that does not belong here. Insert it again, or use "
+        "other proof."
+    )
 
     def __init__(self, doing: str, status: int) -> None:
         super().__init__(f"{doing} answered {status:04X}")

@@ -8,18 +8,27 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlite_utils import Database
 
-from settlement.chain import GENESIS, Head, Row, digest_of, write_anchor
+from settlement.chain import (
+    GENESIS,
+    Head,
+    Row,
+    anchor_path,
+    digest_of,
+    read_anchor,
+    write_anchor,
+)
 from settlement.facts import JsonValue
 from settlement.filelock import FileLock
 from settlement.journal_errors import (
@@ -141,7 +150,11 @@ class Journal:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._db: Database
         self._head = Head(0, GENESIS.hex())
-        self._writer.submit(self._begin).result()
+        try:
+            self._writer.submit(self._begin).result()
+        except BaseException:
+            self._writer.shutdown()
+            raise
 
     @classmethod
     def open(
@@ -164,7 +177,8 @@ class Journal:
 
         Raises:
             JournalLockedError: another process has it open.
-            JournalDamagedError: the file fails SQLite's own check.
+            JournalDamagedError: the file fails SQLite's own check, is newer than
+                this program, or is not the one whose end was anchored.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock.take(path.with_name(path.name + ".lock"))
@@ -236,6 +250,7 @@ class Journal:
             living = self.living_bill(intent.bill_no)
             if living is not None:
                 raise IntentKnownError(living.settlement_id, "bill")
+            created_on = self._now().date().isoformat()
             body: dict[str, JsonValue] = {
                 "facts": dict(intent.facts),
                 "evidence": dict(intent.evidence),
@@ -246,6 +261,7 @@ class Journal:
                     "infno": intent.infno,
                     "person_id": intent.person_id,
                     "insured_region": intent.insured_region,
+                    "created_on": created_on,
                 },
                 "key": _key_json(intent.key, intent.digest, "settle"),
             }
@@ -262,7 +278,7 @@ class Journal:
                     "infno": intent.infno,
                     "person_id": intent.person_id,
                     "insured_region": intent.insured_region,
-                    "created_on": self._now().date().isoformat(),
+                    "created_on": created_on,
                 }
             )
             self._keep_key(row, intent.settlement_id, body["key"])
@@ -308,8 +324,7 @@ class Journal:
                 # from the record as it will be.
                 at = self._now()
                 stored = answer(_preview(before, to, facts, at))
-                cancelling = before.state is State.CANCELLING
-                key = before.cancel_key if cancelling else before.key
+                key = self._unanswered_key(before)
                 body["answer"] = {
                     "key": key,
                     "status": stored.status,
@@ -470,20 +485,40 @@ class Journal:
     # -- inside -----------------------------------------------------------------
 
     def _begin(self) -> None:
+        # Made for its owner's eyes only; SQLite gives the log the same rights.
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
         connection = sqlite3.connect(self._path, isolation_level=None)
         try:
             self._db = Database(connection)
-            for pragma in PRAGMAS:
-                self._db.execute(pragma)
-            (found,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
-            if found == "ok":
-                self._migrate()
+            self._check_file()
+            self._load()
+            self._check_anchor()
         except sqlite3.DatabaseError as error:
             connection.close()
             raise JournalDamagedError(self._path.name, str(error)) from error
-        if found != "ok":
+        except BaseException:
             connection.close()
+            raise
+
+    def _check_file(self) -> None:
+        for pragma in PRAGMAS:
+            self._db.execute(pragma)
+        (found,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
             raise JournalDamagedError(self._path.name, str(found))
+        (done,) = self._db.execute("PRAGMA user_version").fetchone()
+        if done > len(MIGRATIONS):
+            problem = f"its schema is {done}, this program knows {len(MIGRATIONS)}"
+            raise JournalDamagedError(self._path.name, problem)
+        for number, script in enumerate(MIGRATIONS, start=1):
+            if number > done:
+                self._db.conn.executescript(
+                    f"BEGIN IMMEDIATE; {script}; "
+                    f"PRAGMA user_version = {number}; COMMIT;"
+                )
+
+    def _load(self) -> None:
+        """Read where the chain ends and what is undecided."""
         last = list(
             self._db.query("SELECT seq, digest FROM entry ORDER BY seq DESC LIMIT 1")
         )
@@ -494,20 +529,43 @@ class Journal:
             "SELECT settlement_id, state FROM entry WHERE state IS NOT NULL "
             "ORDER BY seq"
         ):
-            newest.setdefault(str(row["settlement_id"]), "")
             newest[str(row["settlement_id"])] = str(row["state"])
         self._open_ids = {
             i: None for i, state in newest.items() if State(state) in OPEN
         }
 
-    def _migrate(self) -> None:
-        (done,) = self._db.execute("PRAGMA user_version").fetchone()
-        for number, script in enumerate(MIGRATIONS, start=1):
-            if number > done:
-                self._db.conn.executescript(
-                    f"BEGIN IMMEDIATE; {script}; "
-                    f"PRAGMA user_version = {number}; COMMIT;"
-                )
+    def _check_anchor(self) -> None:
+        """Refuse a journal that lost its end: keys and settlements would be doubled.
+
+        An anchor that is gone, or behind as a power cut leaves it, is noted in the
+        chain before it is made anew, so that the finding is not lost with it.
+        """
+        name, head = self._path.name, self._head
+        anchor = read_anchor(self._path, self._sealer.anchor_key)
+        if anchor is None:
+            if anchor_path(self._path).exists():
+                problem = "its anchor was made with another key, or by somebody else"
+                raise JournalDamagedError(name, problem)
+            if head.seq:
+                self._note_anchor("anchor-missing", {})
+        elif anchor.seq > head.seq:
+            problem = f"row {anchor.seq} was written and row {head.seq} is its last"
+            raise JournalDamagedError(name, problem)
+        elif self._digest_at(anchor.seq) != anchor.digest:
+            problem = f"row {anchor.seq} is not the one that was anchored"
+            raise JournalDamagedError(name, problem)
+        elif head.seq - anchor.seq > 1:
+            self._note_anchor("anchor-behind", {"anchored": anchor.seq})
+        if anchor != self._head:
+            self._anchor()
+
+    def _note_anchor(self, kind: str, facts: Mapping[str, JsonValue]) -> None:
+        body: dict[str, JsonValue] = {"facts": {**facts, "last": self._head.seq}}
+        self._in_transaction(lambda: self._append_note(kind, body, None))
+
+    def _digest_at(self, seq: int) -> str:
+        rows = list(self._db.query("SELECT digest FROM entry WHERE seq = ?", [seq]))
+        return _bytes(rows[0]["digest"]).hex() if rows else GENESIS.hex()
 
     def _end(self) -> None:
         self._db.conn.close()
@@ -523,13 +581,14 @@ class Journal:
         try:
             with self._transaction():
                 result = work()
-        except (sqlite3.OperationalError, OSError) as error:
-            self._stopped = type(error).__name__
-            raise JournalStoppedError(self._stopped) from error
-        except BaseException:
+        except BaseException as error:
+            # What is in memory must not run ahead of what is on the disk.
             self._head = head
             with self._guard:
                 self._open_ids = open_ids
+            if _is_of_the_disk(error):
+                self._stopped = type(error).__name__
+                raise JournalStoppedError(self._stopped) from error
             raise
         if self._head != head:
             self._anchor()
@@ -547,11 +606,13 @@ class Journal:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._db.execute("COMMIT")
         except BaseException:
-            if self._db.conn.in_transaction:
-                self._db.execute("ROLLBACK")
+            # On a failing disk the way back can fail too; the first error is told.
+            with suppress(sqlite3.Error):
+                if self._db.conn.in_transaction:
+                    self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
 
     def _append(
         self,
@@ -631,6 +692,14 @@ class Journal:
                 "action": str(key["action"]),
             }
         )
+
+    def _unanswered_key(self, record: Record) -> str:
+        """Return whose caller waits: an open settlement has exactly one such key."""
+        for key in (record.cancel_key, record.key):
+            if key and self.answer(key) is None:
+                return key
+        msg = f"every key of {record.settlement_id} has its answer already"
+        raise AssertionError(msg)
 
     def _reader(self) -> Database:
         """Return this thread's own connection; the writer reads what it just wrote."""
@@ -737,6 +806,14 @@ def _key_json(key: str, digest: str, action: str) -> dict[str, JsonValue]:
 
 def _canonical(body: Mapping[str, JsonValue]) -> str:
     return json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def _is_of_the_disk(error: BaseException) -> bool:
+    """Tell a failing disk from a row that SQLite refuses by a rule of the schema."""
+    refused_by_rule = (sqlite3.IntegrityError, sqlite3.ProgrammingError)
+    return isinstance(error, OSError | sqlite3.DatabaseError) and not isinstance(
+        error, refused_by_rule
+    )
 
 
 def _bytes(value: object) -> bytes:

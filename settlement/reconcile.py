@@ -183,34 +183,72 @@ def report(
     open_items: tuple[str, ...],
 ) -> DayReport:
     """Name every difference the centre found, each with both sides."""
-    ours = {record.settlement.settlement_id: record for record in booked}
+    ours = _Ours.of(booked)
     return DayReport(
         date=date,
         groups=tuple(
-            GroupReport(group, verdict, _differences(ours, verdict, results))
+            GroupReport(group, verdict, _differences(ours, group, verdict, results))
             for group, verdict, results in answered
         ),
         open_items=open_items,
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Ours:
+    """Our records of the day, to be found by what a row of the centre tells."""
+
+    by_id: dict[str, Booked]
+    by_msgid: dict[str, Booked]
+
+    @classmethod
+    def of(cls, booked: Iterable[Booked]) -> _Ours:
+        records = tuple(booked)
+        return cls(
+            {record.settlement.settlement_id: record for record in records},
+            {record.settlement.msgid: record for record in records},
+        )
+
+    def find(self, result: StatementResult) -> Booked | None:
+        """Find our side; where the centre has more, the msgid may be all it tells."""
+        if result.settlement_id:
+            return self.by_id.get(result.settlement_id)
+        return self.by_msgid.get(result.msgid)
+
+
 def _differences(
-    ours: dict[str, Booked],
+    ours: _Ours,
+    group: StatementGroup,
     verdict: TotalsVerdict,
     results: tuple[StatementResult, ...] | None,
 ) -> tuple[Difference, ...]:
-    found = tuple(
-        _difference(ours, result)
-        for result in results or ()
-        if result.verdict in _KIND_OF
-    )
+    found = []
+    for result in results or ():
+        mine = ours.find(result)
+        if result.verdict not in _KIND_OF or _is_elsewhere(mine, result, group):
+            continue
+        found.append(_difference(mine, result))
     if verdict.balanced or found:
-        return found
+        return tuple(found)
     return (Difference(Kind.TOTALS_ONLY, "", "", "", None, None, verdict.description),)
 
 
-def _difference(ours: dict[str, Booked], result: StatementResult) -> Difference:
-    mine = ours.get(result.settlement_id)
+def _is_elsewhere(
+    mine: Booked | None, result: StatementResult, group: StatementGroup
+) -> bool:
+    """Say whether a row the centre has more is one we count in another group.
+
+    3202 names no insurance (险种), so its answer for a clearing type and office can
+    bring the rows of every insurance.
+    """
+    return (
+        result.verdict is StatementVerdict.CENTRE_ONLY
+        and mine is not None
+        and not _is_in(mine.settlement, group)
+    )
+
+
+def _difference(mine: Booked | None, result: StatementResult) -> Difference:
     return Difference(
         kind=_KIND_OF[result.verdict],
         settlement_id=result.settlement_id,

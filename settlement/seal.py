@@ -44,12 +44,12 @@ class Sealer:
         """Decrypt what was sealed for *context*.
 
         Raises:
-            KeyFileError: another key or another context sealed it.
+            KeyFileError: another key or another context sealed it, or it is cut.
         """
         nonce, box = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
         try:
             return self._aead.decrypt(nonce, box, context.encode()).decode()
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:
             problem = "it does not open a sealed field of this journal"
             msg = "of the journal"
             raise KeyFileError(msg, problem) from error

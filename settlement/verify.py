@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -19,7 +20,22 @@ from settlement.chain import GENESIS, Head, Row, digest_of, read_anchor
 from settlement.facts import JsonValue
 from settlement.journal import row_from
 from settlement.lifecycle import State, may_go
+from settlement.schema import MIGRATIONS
 from settlement.seal import Sealer
+
+#: With more wrong rows than this, where each belongs is no help to anybody.
+_FEW = 500
+#: A finding about the file and not about one row.
+WHOLE_FILE = 0
+_INTENT = (
+    "bill_no",
+    "kind",
+    "msgid",
+    "infno",
+    "person_id",
+    "insured_region",
+    "created_on",
+)
 
 
 class FaultKind(StrEnum):
@@ -33,6 +49,10 @@ class FaultKind(StrEnum):
     ANCHOR_MISSING = "anchor-missing"  #: the head beside the file is gone or forged
     SIDE_TABLE = "side-table"  #: keys, postings or answers differ from their entry
     ILLEGAL_STEP = "illegal-step"  #: a settlement went where no arrow leads
+    UNBALANCED = "unbalanced"  #: postings of an entry that do not add up to zero
+    UNANCHORED = "unanchored"  #: rows at the end that the anchor does not cover
+    UNPROTECTED = "unprotected"  #: a trigger, index or table is not as it was made
+    DAMAGED = "damaged"  #: SQLite itself cannot read the file, or parts of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +60,7 @@ class Fault:
     """One finding about one row."""
 
     kind: FaultKind
-    seq: int
+    seq: int  #: the row; 0 if it is about the file
     detail: str
 
 
@@ -78,7 +98,10 @@ class Verdict:
                     f"{self.head.digest[:16]}"
                 ),
             )
-        return tuple(f"{f.kind.value}: row {f.seq}: {f.detail}" for f in self.faults)
+        return tuple(
+            f"{f.kind.value}: {f'row {f.seq}' if f.seq else 'the file'}: {f.detail}"
+            for f in self.faults
+        )
 
 
 def verify(path: Path, sealer: Sealer) -> Verdict:
@@ -93,41 +116,93 @@ def verify(path: Path, sealer: Sealer) -> Verdict:
     """
     if not path.is_file():
         raise FileNotFoundError(2, "No such file", str(path))
-    # The anchor first: what is written while we read only makes the chain longer.
-    anchor = read_anchor(path, sealer.anchor_key)
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    # The anchor before and after: what the daemon writes while we read is neither
+    # missing from the rows we saw nor left uncovered.
+    before = read_anchor(path, sealer.anchor_key)
     try:
-        db = Database(connection)
-        # One transaction: the side tables are read as of the same moment.
-        db.execute("BEGIN")
-        rows = [row_from(r) for r in db.query("SELECT * FROM entry ORDER BY seq")]
-        side = list(_side_tables(db, rows))
-        given_out = _given_out(db)
-    finally:
-        connection.close()
+        found = _read(path)
+    except (sqlite3.DatabaseError, TypeError, ValueError) as error:
+        detail = f"it cannot be read to the end ({type(error).__name__})"
+        fault = Fault(FaultKind.DAMAGED, WHOLE_FILE, detail)
+        return Verdict(0, Head(0, GENESIS.hex()), (fault,))
+    after = read_anchor(path, sealer.anchor_key)
+    rows = found.rows
     last = rows[-1] if rows else None
     head = Head(last.seq, last.digest.hex()) if last else Head(0, GENESIS.hex())
     faults = [
+        *found.faults,
         *_chain(rows),
-        *_end(rows, anchor, given_out),
-        *side,
+        *_end(rows, before, after, found.given_out),
+        *_side_tables(rows, found.kept),
         *_steps(rows),
+        *_openings(rows),
     ]
     return Verdict(len(rows), head, tuple(faults))
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What lies in the file at one moment."""
+
+    rows: list[Row]
+    kept: dict[int, list[str]]  #: what the side tables say, by entry
+    given_out: int  #: the highest number SQLite remembers to have given an entry
+    faults: tuple[Fault, ...]  #: what SQLite says of the file itself
+
+
+def _read(path: Path) -> _Found:
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True)) as connection:
+        db = Database(connection)
+        # One transaction: the side tables are read as of the same moment.
+        db.execute("BEGIN")
+        return _Found(
+            rows=[row_from(r) for r in db.query("SELECT * FROM entry ORDER BY seq")],
+            kept=_kept(db),
+            given_out=_given_out(db),
+            faults=(*_damage(db), *_unprotected(db)),
+        )
+
+
+def _damage(db: Database) -> Iterator[Fault]:
+    """Let SQLite check its pages, and every index against its table."""
+    for (detail,) in db.execute("PRAGMA integrity_check(5)").fetchall():
+        if detail != "ok":
+            yield Fault(FaultKind.DAMAGED, WHOLE_FILE, str(detail))
+
+
+def _unprotected(db: Database) -> Iterator[Fault]:
+    """Compare tables, indexes and triggers with the ones the migrations make."""
+    with closing(sqlite3.connect(":memory:")) as fresh:
+        for script in MIGRATIONS:
+            fresh.executescript(script)
+        made = _schema(Database(fresh))
+    there = _schema(db)
+    for name in sorted(made.keys() | there.keys()):
+        if made.get(name) != there.get(name):
+            detail = f"{name!r} is not as this program made it"
+            yield Fault(FaultKind.UNPROTECTED, WHOLE_FILE, detail)
+
+
+def _schema(db: Database) -> dict[str, str]:
+    rows = db.query("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
+    return {str(row["name"]): str(row["sql"]) for row in rows}
+
+
 def _chain(rows: list[Row]) -> Iterator[Fault]:
     wrong = {row.seq for row in rows if digest_of(row) != row.digest}
+    gaps = set(range(1, rows[-1].seq if rows else 1)) - {row.seq for row in rows}
+    # A row that moved left a gap or took the place of another that moved.
+    places = sorted(wrong | gaps) if len(wrong) <= _FEW else []
     before = GENESIS
     expected = 1
     for row in rows:
         for missing in range(expected, row.seq):
-            detail = "the row is gone"
-            yield Fault(FaultKind.DELETED, missing, detail)
+            yield Fault(FaultKind.DELETED, missing, "the row is gone")
         gap = row.seq != expected
         expected = row.seq + 1
         if row.seq in wrong:
-            yield _misplaced(row, rows) or Fault(
+            yield _misplaced(row, places) or Fault(
                 FaultKind.EDITED, row.seq, "its bytes are not what its digest says"
             )
         elif row.prev != before and not gap and row.seq - 1 not in wrong:
@@ -136,30 +211,44 @@ def _chain(rows: list[Row]) -> Iterator[Fault]:
         before = row.digest
 
 
-def _misplaced(row: Row, rows: Iterable[Row]) -> Fault | None:
+def _misplaced(row: Row, places: list[int]) -> Fault | None:
     """Find the place at which *row* would be right."""
-    for other in rows:
-        if other.seq != row.seq and digest_of(row, seq=other.seq) == row.digest:
-            detail = f"it belongs at place {other.seq}"
-            return Fault(FaultKind.REORDERED, row.seq, detail)
+    for seq in places:
+        if seq != row.seq and digest_of(row, seq=seq) == row.digest:
+            return Fault(FaultKind.REORDERED, row.seq, f"it belongs at place {seq}")
     return None
 
 
-def _end(rows: list[Row], anchor: Head | None, given_out: int) -> Iterator[Fault]:
+def _end(
+    rows: list[Row], before: Head | None, after: Head | None, given_out: int
+) -> Iterator[Fault]:
+    """Compare the end with the anchor as it was *before* and *after* the reading."""
     last = rows[-1].seq if rows else 0
-    if anchor is None:
+    known = given_out
+    if before is None or after is None:
         if rows:
             detail = "the anchor beside the journal is missing or not ours"
             yield Fault(FaultKind.ANCHOR_MISSING, last, detail)
-        known = given_out
     else:
-        known = max(anchor.seq, given_out)
-        anchored = next((row for row in rows if row.seq == anchor.seq), None)
-        if anchored is not None and anchored.digest.hex() != anchor.digest:
+        known = max(before.seq, given_out)
+        anchored = next((row for row in rows if row.seq == before.seq), None)
+        if anchored is not None and anchored.digest.hex() != before.digest:
             detail = "the chain is not the one that was anchored"
-            yield Fault(FaultKind.REWRITTEN, anchor.seq, detail)
+            yield Fault(FaultKind.REWRITTEN, before.seq, detail)
+        # One entry may be on the disk already and not anchored yet.
+        for seq in range(after.seq + 2, last + 1):
+            detail = "added after the last anchor: by a power cut, or by somebody else"
+            yield Fault(FaultKind.UNANCHORED, seq, detail)
     for missing in range(last + 1, known + 1):
         yield Fault(FaultKind.TRUNCATED, missing, "the row is gone from the end")
+
+
+def _openings(rows: list[Row]) -> Iterator[Fault]:
+    """Keep naming what a start found: a new anchor does not bring rows back."""
+    for row in rows:
+        if row.state is None and row.kind == "anchor-missing":
+            detail = "the terminal was started without its anchor: rows may be missing"
+            yield Fault(FaultKind.ANCHOR_MISSING, row.seq, detail)
 
 
 def _given_out(db: Database) -> int:
@@ -168,9 +257,8 @@ def _given_out(db: Database) -> int:
     return int(found[0]["seq"]) if found else 0
 
 
-def _side_tables(db: Database, rows: list[Row]) -> Iterator[Fault]:
-    """Compare keys, postings, answers and intents with what their entries say."""
-    said = {row.seq: _side_of(row) for row in rows}
+def _kept(db: Database) -> dict[int, list[str]]:
+    """Read keys, postings, answers and intents, each as one text by its entry."""
     kept: dict[int, list[str]] = {}
     for row in db.query("SELECT * FROM idempotency_key"):
         text = (
@@ -185,26 +273,30 @@ def _side_tables(db: Database, rows: list[Row]) -> Iterator[Fault]:
         text = f"answer {row['key']} {row['status']} {body}"
         kept.setdefault(int(row["seq"]), []).append(text)
     for row in db.query("SELECT * FROM intent"):
-        text = (
-            f"intent {row['settlement_id']} {row['bill_no']} {row['kind']} "
-            f"{row['msgid']} {row['infno']} {row['person_id']} {row['insured_region']}"
-        )
+        values = " ".join(str(row[name]) for name in _INTENT)
+        text = f"intent {row['settlement_id']} {values}"
         kept.setdefault(int(row["seq"]), []).append(text)
+    return kept
+
+
+def _side_tables(rows: list[Row], kept: dict[int, list[str]]) -> Iterator[Fault]:
+    """Compare keys, postings, answers and intents with what their entries say."""
+    said = {row.seq: _side_of(row) for row in rows}
     for seq in sorted(said.keys() | kept.keys()):
         if sorted(said.get(seq, [])) != sorted(kept.get(seq, [])):
             detail = "keys, postings, answer or intent differ from the entry"
             yield Fault(FaultKind.SIDE_TABLE, seq, detail)
     for entry in rows:
-        off_by = _imbalance(entry)
+        off_by = sum(fen for _, fen in _legs(_body(entry)))
         if off_by:
             detail = f"its postings are off by {off_by} fen"
-            yield Fault(FaultKind.SIDE_TABLE, entry.seq, detail)
+            yield Fault(FaultKind.UNBALANCED, entry.seq, detail)
 
 
 def _body(row: Row) -> dict[str, object]:
     try:
         found = json.loads(row.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -223,8 +315,7 @@ def _side_of(row: Row) -> list[str]:
             f"answer {answer.get('key')} {answer.get('status')} {answer.get('body')}"
         )
     if isinstance(intent, dict):
-        names = ("bill_no", "kind", "msgid", "infno", "person_id", "insured_region")
-        values = " ".join(str(intent.get(name)) for name in names)
+        values = " ".join(str(intent.get(name)) for name in _INTENT)
         found.append(f"intent {row.settlement_id} {values}")
     for number, (account, fen) in enumerate(_legs(body)):
         found.append(f"posting {number} {account} {fen}")
@@ -235,11 +326,12 @@ def _legs(body: dict[str, object]) -> list[tuple[str, int]]:
     legs = body.get("postings")
     if not isinstance(legs, list):
         return []
-    return [(str(leg[0]), int(leg[1])) for leg in legs]
+    return [(str(leg[0]), leg[1]) for leg in legs if _is_leg(leg)]
 
 
-def _imbalance(row: Row) -> int:
-    return sum(fen for _, fen in _legs(_body(row)))
+def _is_leg(leg: object) -> bool:
+    # An edited row can hold anything; the leg it spoils is missing on one side.
+    return isinstance(leg, list) and len(leg) == 2 and type(leg[1]) is int  # noqa: PLR2004 - account and fen
 
 
 def _steps(rows: list[Row]) -> Iterator[Fault]:
@@ -255,6 +347,6 @@ def _steps(rows: list[Row]) -> Iterator[Fault]:
             yield Fault(FaultKind.ILLEGAL_STEP, row.seq, detail)
             continue
         if not may_go(states.get(row.settlement_id), to):
-            detail = f"{row.settlement_id} may not become {to.value} here"
+            detail = f"{row.settlement_id!r} may not become {to.value} here"
             yield Fault(FaultKind.ILLEGAL_STEP, row.seq, detail)
         states[row.settlement_id] = to

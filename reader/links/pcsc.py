@@ -18,6 +18,7 @@ from reader.errors import (
     CardRemovedError,
     NoCardError,
     PcscMissingError,
+    ReaderBusyError,
     ReaderError,
     ReaderUnavailableError,
 )
@@ -152,7 +153,9 @@ class PcscLink:
 def _translated(error: Exception, *, powering: bool) -> ReaderError:
     """Put pyscard's error into ours; the code alone does not tell all of them apart."""
     code = _code_of(error)
-    if code in _NO_SERVICE | _NO_READER or code == _BUSY:
+    if code == _BUSY:
+        return ReaderBusyError(f"{code:08X}")
+    if code in _NO_SERVICE | _NO_READER:
         return ReaderUnavailableError(f"{code:08X}")
     if powering and code in _NO_CARD:
         return NoCardError()

@@ -22,9 +22,9 @@ from reader.errors import (
     PinFormatError,
     ReaderError,
 )
+from reader.greeting import card_factor
 from reader.keys import TestKeys
 from reader.links.emulator import EmulatedSlot, EmulatorLink
-from reader.greeting import card_factor
 from tests.reader.cards import DECK, Wire, a_card, a_slot, read
 
 PIN = b"246810"

@@ -19,8 +19,8 @@ from reader.crypto import (
 )
 from reader.errors import CardDataError
 from reader.files import decode, split_records
-from reader.profile import CardFile
 from reader.greeting import card_factor
+from reader.profile import CardFile
 from tests.reader.cards import PROFILES
 
 VECTORS = json.loads((Path(__file__).parent / "card_vectors.json").read_text("utf-8"))

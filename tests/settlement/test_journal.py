@@ -300,6 +300,69 @@ def test_an_entry_that_does_not_balance_cannot_be_made():
         Entry("s", "settled", (Posting(Account.CASH, Money(1)),))
 
 
+@pytest.mark.parametrize("to", [State.CANCELLED, State.SETTLED])
+def test_a_quarantined_cancellation_answers_its_own_key(journal: Journal, to: State):
+    """The settlement's caller has his answer; the canceller gets his."""
+    settled(journal)
+    journal.claim_cancellation("s1", "c1", "d", {})
+    journal.advance("s1", State.QUARANTINED, {"why": "refunded-by-another-message"})
+
+    journal.advance("s1", to, {}, answer=lambda _: Answer(200, b"decided"))
+
+    assert journal.answer("c1") == Answer(200, b"decided")
+    assert journal.answer("k1") == Answer(201, b"settled")
+
+
+def test_a_quarantined_settlement_answers_its_own_key(journal: Journal):
+    """Whoever asked for it is told in the end."""
+    journal.intend(intent())
+    for state in (State.SENDING, State.UNKNOWN, State.QUARANTINED):
+        journal.advance("s1", state, {})
+
+    journal.advance("s1", State.SETTLED, {}, answer=lambda _: Answer(200, b"found"))
+
+    assert journal.answer("k1") == Answer(200, b"found")
+
+
+@pytest.mark.parametrize("state", [State.INTENT, State.SENDING, State.UNKNOWN])
+def test_what_is_not_settled_cannot_be_cancelled(journal: Journal, state: State):
+    """There is nothing to take back yet, and the key is not spent on it."""
+    journal.intend(intent())
+    for step in (State.SENDING, State.UNKNOWN):
+        if journal.record("s1").state is not state:
+            journal.advance("s1", step, {})
+
+    with pytest.raises(IllegalStepError):
+        journal.claim_cancellation("s1", "c1", "d", {})
+
+    assert journal.key("c1") is None
+
+
+def test_a_key_of_a_settlement_cannot_cancel(journal: Journal):
+    """A key stands for one request, whatever its kind."""
+    settled(journal)
+
+    with pytest.raises(IntentKnownError, match="key"):
+        journal.claim_cancellation("s1", "k1", "d", {})
+
+
+def test_one_of_many_equal_intents_is_written(journal: Journal):
+    """Twenty at once under one key: one settlement."""
+
+    def attempt(number: int) -> bool:
+        try:
+            journal.intend(intent(number, key="k"))
+        except IntentKnownError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        written = list(pool.map(attempt, range(20)))
+
+    assert sum(written) == 1
+    assert len(journal.records()) == 1
+
+
 def test_a_step_that_fails_leaves_nothing_behind(journal: Journal):
     """An answer that cannot be printed undoes its step, and the chain goes on."""
 

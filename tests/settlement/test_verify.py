@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -27,14 +29,18 @@ def path(tmp_path: Path) -> Path:
 
 
 def tamper(path: Path, *statements: str) -> None:
-    """Do what somebody with the file and without scruples could do."""
+    """Do what somebody with the file could do who cleans up after himself."""
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA foreign_keys = OFF")
-    for table in APPEND_ONLY:
-        connection.execute(f"DROP TRIGGER {table}_never_changes")
-        connection.execute(f"DROP TRIGGER {table}_never_goes")
+    triggers = connection.execute(
+        "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+    ).fetchall()
+    for name, _ in triggers:
+        connection.execute(f"DROP TRIGGER {name}")
     for statement in statements:
         connection.execute(statement)
+    for _, sql in triggers:
+        connection.execute(sql)
     connection.commit()
     connection.close()
 
@@ -42,6 +48,15 @@ def tamper(path: Path, *statements: str) -> None:
 def proven(path: Path) -> Verdict:
     """Run the proof."""
     return verify(path, Sealer(KEY))
+
+
+def contents(path: Path) -> list[list[tuple[object, ...]]]:
+    """Return every row of every table."""
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+        return [
+            connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall()  # noqa: S608 - the journal's own tables
+            for table in APPEND_ONLY
+        ]
 
 
 def found(path: Path) -> set[tuple[FaultKind, int]]:
@@ -135,6 +150,124 @@ def test_a_row_nobody_wrote_is_not_proven(path: Path):
         "INSERT INTO entry SELECT 10, at, settlement_id, kind, state, body, sealed, "
         "prev, digest FROM entry WHERE seq = 9",
     )
+
+    assert not proven(path).ok
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE intent SET created_on = '1999-01-01' WHERE seq = 4",
+        "UPDATE intent SET person_id = 'P2' WHERE seq = 4",
+        "UPDATE idempotency_key SET digest = 'other' WHERE seq = 4",
+        "DELETE FROM idempotency_key WHERE seq = 4",
+        "INSERT INTO posting VALUES (4, 0, 'cash', 1)",
+    ],
+)
+def test_a_side_table_that_says_something_else_is_named(path: Path, statement: str):
+    """Lists, retries and books are read from these tables."""
+    tamper(path, statement)
+
+    assert found(path) == {(FaultKind.SIDE_TABLE, 4)}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "not JSON",
+        "[]",
+        '{"postings": 1}',
+        '{"postings": [["cash"]]}',
+        '{"postings": [["cash", "1"]]}',
+        "[" * 100_000,
+    ],
+)
+def test_an_edited_row_is_named_whatever_it_holds_now(path: Path, body: str):
+    """The proof itself must not fall over what somebody wrote there."""
+    tamper(path, f"UPDATE entry SET body = '{body}' WHERE seq = 3")  # noqa: S608 - the test's own text
+
+    assert (FaultKind.EDITED, 3) in found(path)
+
+
+def test_postings_that_do_not_balance_are_named(path: Path):
+    """Also where entry and side table were changed alike."""
+    body = '{"postings": [["cash", 1]]}'
+    tamper(path, f"UPDATE entry SET body = '{body}' WHERE seq = 3")  # noqa: S608 - the test's own text
+
+    assert (FaultKind.UNBALANCED, 3) in found(path)
+
+
+def test_a_rewritten_chain_is_named(path: Path, tmp_path: Path):
+    """Whole in itself, made with the code at hand, and not the anchored one."""
+    other = tmp_path / "other.db"
+    journal = open_at(other)
+    for number in (4, 5, 6):
+        settled(journal, number)
+    journal.close()
+    path.write_bytes(other.read_bytes())
+
+    assert found(path) == {(FaultKind.REWRITTEN, 9)}
+
+
+def test_a_step_without_an_arrow_is_named(path: Path):
+    """A state edited in place goes where the drawing has no way."""
+    tamper(path, "UPDATE entry SET state = 'reversed' WHERE seq = 2")
+
+    assert {(FaultKind.EDITED, 2), (FaultKind.ILLEGAL_STEP, 2)} <= found(path)
+
+
+def test_rows_moved_up_to_fill_a_gap_are_named(path: Path):
+    """Renumbering does not hide a removed row."""
+    tamper(
+        path,
+        "DELETE FROM entry WHERE seq = 7",
+        "UPDATE entry SET seq = 7 WHERE seq = 8",
+        "UPDATE entry SET seq = 8 WHERE seq = 9",
+    )
+
+    assert {(FaultKind.REORDERED, 7), (FaultKind.TRUNCATED, 9)} <= found(path)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DROP TRIGGER entry_never_goes",
+        "DROP INDEX entry_of_settlement",
+        "CREATE TRIGGER helpful AFTER INSERT ON entry BEGIN SELECT 1; END",
+    ],
+)
+def test_a_file_that_lost_its_protection_is_named(path: Path, statement: str):
+    """The triggers are part of what is proven."""
+    connection = sqlite3.connect(path)
+    connection.execute(statement)
+    connection.close()
+
+    (fault,) = proven(path).faults
+
+    assert (fault.kind, fault.seq) == (FaultKind.UNPROTECTED, 0)
+
+
+def test_every_flipped_bit_is_found_or_changes_nothing(path: Path):
+    """A dying disk is told from an honest one, and the proof never crashes."""
+    whole = path.read_bytes()
+    before = contents(path)
+    dice = random.Random(20261123)  # noqa: S311 - the same bits in every run
+    unseen = []
+    for _ in range(300):
+        bent = bytearray(whole)
+        bent[dice.randrange(len(bent))] ^= 1 << dice.randrange(8)
+        path.write_bytes(bent)
+        if proven(path).ok:
+            unseen.append(contents(path) == before)
+
+    assert all(unseen)
+    assert len(unseen) < 300
+
+
+@pytest.mark.parametrize("left", [0, 100, 4096, 8192])
+def test_a_file_cut_short_is_found(path: Path, left: int):
+    """As a full disk or a broken copy leaves it."""
+    path.write_bytes(path.read_bytes()[:left])
 
     assert not proven(path).ok
 
