@@ -30,6 +30,8 @@ class Kind(StrEnum):
     OURS_ONLY = "ours-only"  #: 医药机构多
     THEIRS_ONLY = "theirs-only"  #: 中心多
     AMOUNT = "amount"  #: 金额不一致
+    STATUS = "status"  #: 一方已撤销，另一方没有
+    DAY = "day"  #: 双方记在不同的日期
     TOTALS_ONLY = "totals-only"  #: 总额不平而逐笔相符
 
 
@@ -45,6 +47,14 @@ NEXT_STEP = {
     Kind.AMOUNT: (
         "以中心金额为准：打开该笔的试算与中心答复逐项比较，查明原因后登记。",
         "The centre's amount stands: compare both splits line by line and note why.",
+    ),
+    Kind.STATUS: (
+        "一方已撤销而另一方没有：打开该笔在两边的状态，按真实情况补撤销或登记。",
+        "One side cancelled and the other did not: see both, then follow what is true.",
+    ),
+    Kind.DAY: (
+        "双方记在不同日期：对相邻一天再对账一次，两天合起来应当相符。",
+        "It is booked on another day: reconcile the day beside; both together agree.",
     ),
     Kind.TOTALS_ONLY: (
         "逐笔相符而总额不平：核对清算类别和退费计数口径，重新对账。",
@@ -181,9 +191,20 @@ def report(
     booked: Iterable[Booked],
     answered: Iterable[Answered],
     open_items: tuple[str, ...],
+    *,
+    others: Iterable[Booked] = (),
 ) -> DayReport:
-    """Name every difference the centre found, each with both sides."""
-    ours = _Ours.of(booked)
+    """Name every difference the centre found, each with both sides.
+
+    Args:
+        date: Which day.
+        booked: Our records of that day.
+        answered: Each group with what the centre said of its totals and rows.
+        open_items: Our settlements that are undecided.
+        others: Our records of other days, to tell a record on another day from one
+            that is not ours at all.
+    """
+    ours = _Ours.of(booked, others)
     return DayReport(
         date=date,
         groups=tuple(
@@ -196,24 +217,42 @@ def report(
 
 @dataclass(frozen=True, slots=True)
 class _Ours:
-    """Our records of the day, to be found by what a row of the centre tells."""
+    """Our records, to be found by what a row of the centre tells."""
 
     by_id: dict[str, Booked]
     by_msgid: dict[str, Booked]
+    by_visit: dict[str, Booked]  #: settlements we did not cancel
+    of_the_day: frozenset[str]  #: 结算ID
 
     @classmethod
-    def of(cls, booked: Iterable[Booked]) -> _Ours:
-        records = tuple(booked)
+    def of(cls, booked: Iterable[Booked], others: Iterable[Booked]) -> _Ours:
+        today = tuple(booked)
+        records = (*others, *today)
+        cancelled = {record.settlement.cancels for record in records}
         return cls(
             {record.settlement.settlement_id: record for record in records},
             {record.settlement.msgid: record for record in records},
+            {
+                record.settlement.visit_id: record
+                for record in records
+                if not record.settlement.cancels
+                and record.settlement.settlement_id not in cancelled
+            },
+            frozenset(record.settlement.settlement_id for record in today),
         )
 
     def find(self, result: StatementResult) -> Booked | None:
-        """Find our side; where the centre has more, the msgid may be all it tells."""
+        """Find our side; where the centre has more, the msgid may be all it tells.
+
+        A cancellation that only the centre has finds the settlement it takes back.
+        """
         if result.settlement_id:
-            return self.by_id.get(result.settlement_id)
-        return self.by_msgid.get(result.msgid)
+            found = self.by_id.get(result.settlement_id)
+        else:
+            found = self.by_msgid.get(result.msgid)
+        if found is None and result.refund and result.visit_id:
+            return self.by_visit.get(result.visit_id)
+        return found
 
 
 def _differences(
@@ -223,11 +262,16 @@ def _differences(
     results: tuple[StatementResult, ...] | None,
 ) -> tuple[Difference, ...]:
     found = []
+    lacking = {
+        result.settlement_id
+        for result in results or ()
+        if result.verdict is StatementVerdict.INSTITUTION_ONLY
+    }
     for result in results or ():
         mine = ours.find(result)
         if result.verdict not in _KIND_OF or _is_elsewhere(mine, result, group):
             continue
-        found.append(_difference(mine, result))
+        found.append(_difference(_kind(ours, mine, result, lacking), mine, result))
     if verdict.balanced or found:
         return tuple(found)
     return (Difference(Kind.TOTALS_ONLY, "", "", "", None, None, verdict.description),)
@@ -248,9 +292,30 @@ def _is_elsewhere(
     )
 
 
-def _difference(mine: Booked | None, result: StatementResult) -> Difference:
+def _kind(
+    ours: _Ours, mine: Booked | None, result: StatementResult, lacking: set[str]
+) -> Kind:
+    """Name a difference; *lacking* are the numbers of ours that the centre lacks."""
+    kind = _KIND_OF[result.verdict]
+    if mine is None:
+        return kind
+    cancels = mine.settlement.cancels
+    match result.verdict:
+        case StatementVerdict.CENTRE_ONLY if result.refund and not cancels:
+            return Kind.STATUS
+        case StatementVerdict.CENTRE_ONLY:
+            today = mine.settlement.settlement_id in ours.of_the_day
+            return kind if today else Kind.DAY
+        case StatementVerdict.INSTITUTION_ONLY:
+            # Where the centre lacks the settlement too, its cancellation is no news.
+            return Kind.STATUS if cancels and cancels not in lacking else kind
+        case _:
+            return Kind.STATUS if result.refund != bool(cancels) else kind
+
+
+def _difference(kind: Kind, mine: Booked | None, result: StatementResult) -> Difference:
     return Difference(
-        kind=_KIND_OF[result.verdict],
+        kind=kind,
         settlement_id=result.settlement_id,
         msgid=result.msgid or (mine.settlement.msgid if mine else ""),
         bill_no=mine.bill_no if mine else "",

@@ -39,7 +39,9 @@ def reconcile_day(
     Raises:
         CentreError: the centre could not be asked; nothing is known then.
     """
-    ours = booked_on(journal, date, timezone)
+    booked = _booked(journal)
+    ours = tuple(one for one in booked if _is_on(one, date, timezone))
+    others = tuple(one for one in booked if not _is_on(one, date, timezone))
     totals = groups(ours, date)
     for key in always:
         if not any(_key(group) == key for group in totals):
@@ -52,7 +54,7 @@ def reconcile_day(
         )
         verdicts.append((group, verdict, results))
     open_ids = tuple(item.settlement_id for item in journal.open_items())
-    done = report(date, ours, tuple(verdicts), open_ids)
+    done = report(date, ours, tuple(verdicts), open_ids, others=others)
     journal.note(
         "reconciled",
         {
@@ -69,15 +71,21 @@ def booked_on(
     journal: Journal, date: dt.date, timezone: dt.tzinfo
 ) -> tuple[Booked, ...]:
     """Return our settlements and cancellations of the centre's *date*."""
-    booked = []
-    for record in journal.records(
-        states=frozenset({State.SETTLED, State.CANCELLED}) | OPEN, limit=1_000_000
-    ):
-        for settled in _records(record):
-            at = settled.settled_at
-            if at is not None and at.astimezone(timezone).date() == date:
-                booked.append(Booked(settled, record.bill_no, record.settlement_id))
-    return tuple(booked)
+    return tuple(one for one in _booked(journal) if _is_on(one, date, timezone))
+
+
+def _booked(journal: Journal) -> tuple[Booked, ...]:
+    states = frozenset({State.SETTLED, State.CANCELLED}) | OPEN
+    return tuple(
+        Booked(settled, record.bill_no, record.settlement_id)
+        for record in journal.records(states=states, limit=1_000_000)
+        for settled in _records(record)
+    )
+
+
+def _is_on(one: Booked, date: dt.date, timezone: dt.tzinfo) -> bool:
+    at = one.settlement.settled_at
+    return at is not None and at.astimezone(timezone).date() == date
 
 
 def _records(record: Record) -> tuple[CentreSettlement, ...]:

@@ -332,6 +332,8 @@ TABLE: Mapping[str, Word] = {
         "中心有，本机构没有", "The centre has it, we do not"
     ),
     "difference_amount": Word("金额不一致", "The amounts differ"),
+    "difference_status": Word("撤销状态不一致", "Cancelled on one side only"),
+    "difference_day": Word("记账日期不同", "Booked on another day"),
     "difference_totals_only": Word(
         "总额不平，逐笔相符", "Totals differ, every row agrees"
     ),

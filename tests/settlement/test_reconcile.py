@@ -64,21 +64,23 @@ def booked(
     )
 
 
-def said(
+def said(  # noqa: PLR0913 - the columns of a row, by name
     verdict: StatementVerdict,
     settlement_id: str = "S1",
     *,
     msgid: str = "",
+    visit_id: str = "",
     theirs: Money | None = None,
+    refund: bool = False,
 ) -> StatementResult:
     """Return one row of the centre's result file."""
     return StatementResult(
         verdict=verdict,
         person_id="P1",
-        visit_id="",
+        visit_id=visit_id,
         settlement_id=settlement_id,
         msgid=msgid,
-        refund=False,
+        refund=refund,
         memo="备注",
         total_fee=theirs,
         fund_total=None,
@@ -91,10 +93,12 @@ def closed(
     *results: StatementResult,
     verdict: TotalsVerdict = UNEQUAL,
     open_items: tuple[str, ...] = (),
+    others: tuple[Booked, ...] = (),
 ) -> DayReport:
     """Close the day with the centre's *results* for our first group."""
     (first, *_) = groups(ours, DAY)
-    return report(DAY, ours, ((first, verdict, results or None),), open_items)
+    answered = ((first, verdict, results or None),)
+    return report(DAY, ours, answered, open_items, others=others)
 
 
 def test_an_equal_day_has_no_differences():
@@ -207,6 +211,58 @@ def test_a_row_we_count_in_another_group_is_no_difference(settlement_id: str):
     (difference,) = closed(ours, result).differences
 
     assert difference.kind is Kind.TOTALS_ONLY
+
+
+def test_a_cancellation_only_the_centre_has_names_the_settlement_we_keep():
+    """Somebody took it back at the bureau: the bill to look at is ours."""
+    result = said(
+        StatementVerdict.CENTRE_ONLY,
+        "S9",
+        visit_id="V1",
+        theirs=Money(-4000),
+        refund=True,
+    )
+
+    (difference,) = closed((booked(),), result).differences
+
+    assert difference.kind is Kind.STATUS
+    assert (difference.bill_no, difference.ours) == ("B1", Money(4000))
+
+
+def test_a_cancellation_only_we_have_is_a_difference_of_status():
+    """The centre still pays for what we took back."""
+    undone = booked(2, negative(half_paid(Money(4000))), cancels="S1")
+    result = said(StatementVerdict.INSTITUTION_ONLY, "S2", refund=True)
+
+    (difference,) = closed((booked(), undone), result).differences
+
+    assert difference.kind is Kind.STATUS
+
+
+def test_a_cancelled_settlement_the_centre_never_had_is_ours_only_twice():
+    """Neither side is still booked there: it is missing and not in another state."""
+    undone = booked(2, negative(half_paid(Money(4000))), cancels="S1")
+    day = closed(
+        (booked(), undone),
+        said(StatementVerdict.INSTITUTION_ONLY, "S1"),
+        said(StatementVerdict.INSTITUTION_ONLY, "S2", refund=True),
+    )
+
+    assert [d.kind for d in day.differences] == [Kind.OURS_ONLY, Kind.OURS_ONLY]
+
+
+@pytest.mark.parametrize(("settlement_id", "msgid"), [("S7", ""), ("", "M7")])
+def test_a_record_we_have_on_another_day_is_a_difference_of_day(
+    settlement_id: str, msgid: str
+):
+    """It is not lost, and reversing it would be wrong."""
+    result = said(
+        StatementVerdict.CENTRE_ONLY, settlement_id, msgid=msgid, theirs=Money(4000)
+    )
+
+    (difference,) = closed((booked(),), result, others=(booked(7),)).differences
+
+    assert (difference.kind, difference.bill_no) == (Kind.DAY, "B7")
 
 
 def test_equal_rows_under_unequal_totals_are_a_difference_of_their_own():
