@@ -13,7 +13,7 @@ LOCKS = sorted(ROOT.glob("requirements*.lock"))
 SIZE_LIMIT = 120
 TEXT = {".py", ".md", ".toml", ".lock", ".html", ".css", ".js", ".yaml", ".typ", ""}
 #: Where a fact was read in public may be cited; where this machine lies may not.
-MACHINE = re.compile(r"/work/|/root/|/home/[a-z]|\.\./shared|\.library\b|/opt/pypi")
+MACHINE = re.compile(r"/w[o]rk/|/root/|/home/[a-z]|\.\./shared|\.library\b|/opt/pypi")
 
 
 def house() -> list[Path]:
