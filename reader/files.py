@@ -77,7 +77,8 @@ def _text(coding: Coding, raw: bytes) -> str:
         case Coding.DIGITS:
             return read_cn(raw)
         case Coding.HEX:
-            return raw.hex().upper().rstrip("F")
+            # Only all F is nothing: an F at the end may belong to the value.
+            return raw.hex().upper() if raw.strip(b"\xff") else ""
         case Coding.DATE:
             day = read_date(raw)
             return "" if day is None else day.isoformat()

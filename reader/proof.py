@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from reader import apdu
 from reader.apdu import exchange
 from reader.credential import Evidence
-from reader.errors import CardCounterfeitError, KeyRefusedError
+from reader.errors import CardCounterfeitError, CardProtocolError, KeyRefusedError
 from reader.keys import CardContext, KeyProvider
 from reader.link import Link
 from reader.profile import CardFile, Profile
@@ -79,7 +79,11 @@ class Prover:
 
     def _prove_once(self, name: str) -> apdu.Answer:
         key = self.profile.keys[name]
-        challenge = exchange(self.link, apdu.get_challenge()).expect_ok("GET CHALLENGE")
+        answer = exchange(self.link, apdu.get_challenge())
+        challenge = answer.expect_ok("GET CHALLENGE")
+        if len(challenge) != CHALLENGE_BYTES:
+            doing = f"GET CHALLENGE with {len(challenge)} bytes"
+            raise CardProtocolError(doing, answer.status)
         source = self.random_bytes(CHALLENGE_BYTES)
         proof = self.keys.authenticate(key, self.card, process=challenge, source=source)
         command = apdu.external_authenticate(key.card_id, proof, source)

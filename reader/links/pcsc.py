@@ -51,7 +51,11 @@ class PcscLink:
         """
         try:
             self._smartcard = load("smartcard.System")
-            self._errors = load("smartcard.Exceptions")
+            # Two families: a missing service raises of the second one.
+            self._errors: tuple[type[Exception], ...] = (
+                load("smartcard.Exceptions").SmartcardException,
+                load("smartcard.pcsc.PCSCExceptions").BaseSCardException,
+            )
             self._scard = load("smartcard.scard")
         except ImportError as error:
             raise PcscMissingError from error
@@ -97,7 +101,7 @@ class PcscLink:
             connection.connect(**how)
             connection.reconnect(**how)
             atr = bytes(connection.getATR())
-        except self._errors.SmartcardException as error:
+        except self._errors as error:
             raise _translated(error, powering=True) from error
         if not atr:
             raise CardMuteError
@@ -110,7 +114,7 @@ class PcscLink:
             raise CardRemovedError
         try:
             data, high, low = self._connection.transmit(list(command))
-        except self._errors.SmartcardException as error:
+        except self._errors as error:
             raise _translated(error, powering=False) from error
         return bytes((*data, high, low))
 
@@ -121,7 +125,7 @@ class PcscLink:
             return
         try:
             connection.disconnect()
-        except self._errors.SmartcardException as error:
+        except self._errors as error:
             raise _translated(error, powering=False) from error
 
     def _drop(self) -> None:
@@ -135,7 +139,7 @@ class PcscLink:
     def _reader(self) -> Any:
         try:
             readers = self._smartcard.readers()
-        except self._errors.SmartcardException as error:
+        except self._errors as error:
             detail = f"{_code_of(error):08X}"
             raise ReaderUnavailableError(detail) from error
         for reader in readers:
