@@ -208,12 +208,18 @@ def _link_and_deck(
     return EmulatorLink(slot), Deck(slot, cards)
 
 
+def keys_of(settings: Settings) -> KeyProvider:
+    """Return who holds the card keys: test keys open emulated cards only."""
+    emulated = settings.reader.link is ReaderLink.EMULATOR
+    return TestKeys() if settings.demonstration and emulated else NoKeys()
+
+
 def _opener(
     settings: Settings,
     profiles: tuple[Profile, ...],
     now: Callable[[], dt.datetime],
 ) -> Callable[[Link], CardSession]:
-    keys: KeyProvider = TestKeys() if settings.demonstration else NoKeys()
+    keys = keys_of(settings)
 
     def open_session(link: Link) -> CardSession:
         return read_card(

@@ -11,13 +11,13 @@ import click
 from config.card_profiles import load_deck, load_profiles
 from config.settings import ReaderLink, Settings
 from reader.emulator.deck import build_card
-from reader.keys import TestKeys
 from reader.link import Link
 from reader.links.emulator import EmulatedSlot, EmulatorLink
 from reader.session import CardSession, read_card
 from terminal.commands.output import JsonValue, print_json, verdict
 from terminal.desk import CardDesk
 from terminal.errors import DemoCardUnknownError
+from terminal.parts import keys_of
 from terminal.views import CardState, CardView
 
 FIRST_CARD = "v3-jia"
@@ -37,7 +37,7 @@ def run_card(settings: Settings, card_id: str, *, as_json: bool) -> int:
         return read_card(
             link,
             profiles,
-            TestKeys(),
+            keys_of(settings),
             random_bytes=secrets.token_bytes,
             now=lambda: dt.datetime.now(settings.site.timezone),
         )
