@@ -46,6 +46,10 @@ class Table:
         self._path = path
         self._refusal = refusal
 
+    def over(self, base: Table) -> Table:
+        """Lay this table over *base*: tables merge, whatever else replaces."""
+        return Table(_laid_over(self._data, base._data), self._path, self._refusal)
+
     def refuse(self, key: str, problem: str) -> NoReturn:
         """Raise the file's error for *key* of this table."""
         raise self._refusal(self.at(key), problem)
@@ -142,11 +146,11 @@ class Table:
             self.refuse(key, "names a word twice")
         return frozenset(found)
 
-    def texts(self, key: str) -> tuple[str, ...]:
+    def texts(self, key: str, *, empty: bool = False) -> tuple[str, ...]:
         """Take a list of strings."""
         value = self._take(key)
         items = cast("list[object]", value) if isinstance(value, list) else [None]
-        texts = tuple(item for item in items if isinstance(item, str) and item)
+        texts = tuple(i for i in items if isinstance(i, str) and (i or empty))
         if len(texts) != len(items):
             self.refuse(key, "must be a list of strings with words in them")
         return texts
@@ -183,3 +187,13 @@ class Table:
         except ValueError:
             known = ", ".join(word.value for word in words)
             self.refuse(key, f"{value!r} is not one of {known}")
+
+
+def _laid_over(upper: dict[str, object], lower: dict[str, object]) -> dict[str, object]:
+    merged = dict(lower)
+    for key, value in upper.items():
+        below = merged.get(key)
+        if isinstance(value, dict) and isinstance(below, dict):
+            value = _laid_over(value, below)  # noqa: PLW2901 - what is stored
+        merged[key] = value
+    return merged

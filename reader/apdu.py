@@ -20,8 +20,9 @@ METHOD_BLOCKED = 0x6983
 CARD_BLOCKED = 0x6A81
 APPLICATION_BLOCKED = 0x9303
 SECURITY_NOT_SATISFIED = 0x6982
-#: A fast read some cards do not know.
-NO_FAST_READ = frozenset({0x6A86, 0x6700, 0x6A81, 0x6B00})
+END_OF_FILE = 0x6B00
+#: A fast read some cards do not know, or end early.
+NO_FAST_READ = frozenset({0x6A86, 0x6700, 0x6A81, 0x6B00, 0x6282})
 
 _MORE, _WRONG_LE = 0x61, 0x6C
 _VERIFY = 0x20
@@ -118,6 +119,21 @@ def read_tag(tag: int, length: int) -> bytes:
     return bytes((0x00, 0xB2, tag, 0x00, length))
 
 
+def read_next(tag: int, length: int) -> bytes:
+    """READ RECORD of the current file: the next one with that tag."""
+    return bytes((0x00, 0xB2, tag, 0x02, length))
+
+
+def read_number(number: int, length: int) -> bytes:
+    """READ RECORD of the current file by its number; 1 is the newest of a log."""
+    return bytes((0x00, 0xB2, number, 0x04, length))
+
+
+def read_binary(offset: int, length: int) -> bytes:
+    """READ BINARY of the current file."""
+    return bytes((0x00, 0xB0, offset >> 8, offset & 0xFF, length))
+
+
 def get_challenge() -> bytes:
     """GET CHALLENGE of eight bytes."""
     return bytes((0x00, 0x84, 0x00, 0x00, 0x08))
@@ -141,3 +157,23 @@ def query_pin() -> bytes:
 def verify(block: bytearray) -> bytearray:
     """VERIFY with a PIN block; a bytearray, so that the caller can wipe it."""
     return bytearray((0x00, 0x20, 0x00, 0x00, len(block))) + block
+
+
+def change_pin(old: bytearray, new: bytearray) -> bytearray:
+    """CHANGE PIN: both blocks with FF between; the caller wipes it."""
+    header = bytearray((0x80, 0x5E, 0x01, 0x00, len(old) + 1 + len(new)))
+    return header + old + b"\xff" + new
+
+
+UNBLOCK_PIN = bytes((0x84, 0x24, 0x00, 0x00))
+RESET_PIN = bytes((0x84, 0x24, 0x00, 0x01))
+
+
+def secured(header: bytes, body: bytes) -> bytes:
+    """Put the body of a secured command, its MAC included, behind its header."""
+    return header + bytes([len(body)]) + body
+
+
+def tries(left: int) -> int:
+    """Return the status word 63Cx."""
+    return _TRIES | left

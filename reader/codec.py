@@ -10,7 +10,8 @@ import datetime as dt
 import re
 
 CHARSET = "gb18030"
-_DATE_DIGITS = 8
+_DATE_DIGITS, _TIME_DIGITS = 8, 14
+_JPEG, _JPEG_END, _BMP = b"\xff\xd8\xff", b"\xff\xd9", b"BM"
 
 
 def read_an(raw: bytes) -> str:
@@ -92,6 +93,48 @@ def read_date(raw: bytes) -> dt.date | None:
         msg = "a date has eight digits"
         raise ValueError(msg)
     return dt.date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
+
+
+def read_time(raw: bytes) -> dt.datetime | None:
+    """Read YYYYMMDDhhmmss in BCD, local time; None for all F, which is nothing.
+
+    >>> read_time(bytes.fromhex("20250301093015")).isoformat()
+    '2025-03-01T09:30:15'
+
+    Raises:
+        ValueError: no such moment.
+    """
+    digits = read_cn(raw)
+    if not digits:
+        return None
+    if len(digits) != _TIME_DIGITS:
+        msg = "a moment has fourteen digits"
+        raise ValueError(msg)
+    # A card knows no zone: it is the terminal's own clock that was written.
+    return dt.datetime.strptime(digits, "%Y%m%d%H%M%S")  # noqa: DTZ007
+
+
+def read_picture(raw: bytes) -> bytes:
+    """Return the JPEG or BMP at the beginning of *raw* without its padding.
+
+    Nothing at all, all 00 or all FF, is an empty picture. A JPEG ends at its last
+    end marker, a BMP where its header says.
+
+    Raises:
+        ValueError: neither of both, or cut short.
+    """
+    if not raw.strip(b"\x00") or not raw.strip(b"\xff"):
+        return b""
+    if raw.startswith(_JPEG):
+        end = raw.rfind(_JPEG_END)
+        if end > 0:
+            return raw[: end + len(_JPEG_END)]
+    elif raw.startswith(_BMP):
+        size = int.from_bytes(raw[2:6], "little")
+        if len(_BMP) < size <= len(raw):
+            return raw[:size]
+    msg = "no whole JPEG or BMP"
+    raise ValueError(msg)
 
 
 _CARD_NO = re.compile(r"[0-9A-Z]{8}", re.ASCII)

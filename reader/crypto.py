@@ -91,6 +91,46 @@ def encrypt_secured(algorithm: Algorithm, session: bytes, data: bytes) -> bytes:
     return _encrypt_des(session, plain)
 
 
+def decrypt_secured(algorithm: Algorithm, session: bytes, body: bytes) -> bytes:
+    """Return the data of a secured command, as the card takes it out.
+
+    Raises:
+        ValueError: the body is no whole number of blocks, or its length is a lie.
+    """
+    size = _block(algorithm)
+    if not body or len(body) % size:
+        msg = f"not a whole number of {size}-byte blocks"
+        raise ValueError(msg)
+    cipher = SM4(session) if size == WIDE_BLOCK else TripleDES(session * 3)
+    box = Cipher(cipher, ECB()).decryptor()  # noqa: S305 - as above
+    plain = box.update(body) + box.finalize()
+    length = plain[0]
+    if length >= len(plain):
+        msg = "a length beyond the data"
+        raise ValueError(msg)
+    return plain[1 : 1 + length]
+
+
+def encrypt_pin_block(key: bytes, block: bytes | bytearray) -> bytes:
+    """Encrypt an ISO 9564-1 block of 8 bytes under a working key of 16, as a pad does.
+
+    With a block of zeros it is the check value of the key.
+    """
+    return _encrypt_des(key, bytes(block))
+
+
+def decrypt_pin_block(key: bytes, block: bytes, into: bytearray) -> None:
+    """Decrypt a PIN block of 8 bytes over the first 8 of *into*, and nowhere else.
+
+    The cipher wants room for another block less one byte behind it, so *into* has 15.
+    """
+    wide = key + key[:DES_BLOCK]
+    # One block, which no mode could make safer; the key is for PINs alone.
+    box = Cipher(TripleDES(wide), ECB()).decryptor()  # noqa: S305 - as above
+    box.update_into(block, into)
+    box.finalize()
+
+
 def _block(algorithm: Algorithm) -> int:
     if algorithm is Algorithm.SSF33:
         raise _in_hardware_only()

@@ -7,18 +7,29 @@ ReaderError                    the root; each class has a code and two sentences
 ├── NoCardError                the slot is empty
 ├── CardMuteError              something in the slot does not answer
 ├── CardRemovedError           the card left between two commands
+│   └── CardResetError         it lost its power inside an authenticated step
 ├── CardSwappedError           another card sits where the read one was
 ├── CardNotSocialError         a chip card, but no social security card
 ├── CardNotSupportedError      a version no profile describes
 ├── CardExpiredError           past its last day
+├── CardListedError            on the list of reported cards (黑名单)
 ├── CardBlockedError           the card or its application is blocked
 ├── CardCounterfeitError       internal authentication failed: not a genuine card
 ├── CardDataError              a file or element does not read
 ├── CardProtocolError          a status word nobody expected here
 ├── KeyUnavailableError        no provider holds the key that is needed
+│   └── KeyServiceError        the HSM or the key service did not answer
 ├── KeyRefusedError            the card did not accept our authentication
 ├── PinBlockedError            no tries are left
 ├── PinFormatError             not 4 to 12 digits; no try was spent
+├── PinLastTryError            one try is left and nobody confirmed to spend it
+├── PinFactoryError            right, but still the PIN the card was issued with
+├── PinCancelledError          the holder pressed cancel; no try was spent
+├── PinTimeoutError            the holder entered nothing; no try was spent
+├── PinRepeatError             the new PIN was not repeated alike
+├── PinPadError                the PIN pad is gone or answers nonsense
+├── IdentityCardError          a resident identity card does not read
+├── VoucherError               what was scanned is no electronic voucher
 └── ProfileError               a card profile or deck file is not well formed
 
 No message ever contains a name, a number or raw card bytes.
@@ -93,6 +104,14 @@ class CardRemovedError(ReaderError):
     sentence_en = "The card was taken out. Insert it again and leave it in."
 
 
+class CardResetError(CardRemovedError):
+    """The card lost its power inside an authenticated step: nothing is repeated."""
+
+    code = "card-reset"
+    sentence_zh = "卡片在认证过程中断电，本次操作已中止。请重新插卡，从头开始。"
+    sentence_en = "The card lost power while it was being authenticated. Start again."
+
+
 class CardSwappedError(ReaderError):
     """Another card sits where the read one was."""
 
@@ -123,6 +142,16 @@ class CardExpiredError(ReaderError):
     code = "card-expired"
     sentence_zh = "社保卡已过有效期，不能结算。请持卡人到社保卡服务网点换卡。"
     sentence_en = "The card has expired and cannot settle. The holder has it replaced."
+
+
+class CardListedError(ReaderError):
+    """The card stands on the list of reported cards."""
+
+    code = "card-listed"
+    sentence_zh = "该社保卡已挂失或列入黑名单，不能结算。请核对持卡人并改用其他凭证。"
+    sentence_en = (
+        "The card is reported lost or barred. Check the holder, use other proof."
+    )
 
 
 class CardBlockedError(ReaderError):
@@ -181,6 +210,16 @@ class KeyUnavailableError(ReaderError):
     sentence_en = "The key this card needs is not available. Call the administrator."
 
 
+class KeyServiceError(KeyUnavailableError):
+    """The HSM or the key service did not answer in time, or not to the question."""
+
+    code = "key-service"
+    sentence_zh = (
+        "加密机或密钥服务无应答，卡片未读取。请稍后重新插卡；持续出现请联系管理员。"
+    )
+    sentence_en = "The key service does not answer. Insert the card again in a moment."
+
+
 class KeyRefusedError(ReaderError):
     """The card did not accept our authentication."""
 
@@ -203,6 +242,70 @@ class PinFormatError(ReaderError):
     code = "pin-format"
     sentence_zh = "密码应为 4 至 12 位数字，未扣减次数。请持卡人重新输入。"
     sentence_en = "A PIN has 4 to 12 digits; no try was spent. Enter it again."
+
+
+class PinLastTryError(ReaderError):
+    """One try is left, and nobody confirmed that it may be spent."""
+
+    code = "pin-last-try"
+    sentence_zh = "密码只剩最后一次机会，再错将锁定。请持卡人确认记得密码后再继续。"
+    sentence_en = "One try is left before the PIN locks. Confirm before it is spent."
+
+
+class PinFactoryError(ReaderError):
+    """The PIN is right and still the one the card was issued with."""
+
+    code = "pin-factory"
+    sentence_zh = "初始密码不能结算。请持卡人先修改社保卡密码。"
+    sentence_en = "The card still has its first PIN. The holder changes it first."
+
+
+class PinCancelledError(ReaderError):
+    """The holder pressed cancel; no try was spent."""
+
+    code = "pin-cancelled"
+    sentence_zh = "持卡人取消了密码输入，未扣减次数。需要时请重新开始。"
+    sentence_en = "The holder cancelled; no try was spent. Start again when ready."
+
+
+class PinTimeoutError(ReaderError):
+    """The holder entered nothing in time; no try was spent."""
+
+    code = "pin-timeout"
+    sentence_zh = "密码输入超时，未扣减次数。请提醒持卡人在密码键盘上输入。"
+    sentence_en = "No PIN was entered in time; no try was spent. Try again."
+
+
+class PinRepeatError(ReaderError):
+    """The new PIN was not repeated alike; the old one stays."""
+
+    code = "pin-repeat"
+    sentence_zh = "两次输入的新密码不一致，密码未修改。请重新输入。"
+    sentence_en = "The new PIN was not repeated alike; the old one stays. Try again."
+
+
+class PinPadError(ReaderError):
+    """The PIN pad is gone or answers nonsense; no try was spent."""
+
+    code = "pin-pad"
+    sentence_zh = "密码键盘无响应，未扣减次数。请检查连接线后重试。"
+    sentence_en = "The PIN pad does not answer; no try was spent. Check its cable."
+
+
+class IdentityCardError(ReaderError):
+    """A resident identity card does not read."""
+
+    code = "id-card-unreadable"
+    sentence_zh = "身份证未读出。请重新放置身份证；仍然失败请改用社保卡。"
+    sentence_en = "The identity card does not read. Place it again, or use the card."
+
+
+class VoucherError(ReaderError):
+    """What was scanned is no electronic voucher, or it cannot be verified."""
+
+    code = "voucher-invalid"
+    sentence_zh = "扫到的不是有效的医保电子凭证。请持卡人刷新二维码后重新扫码。"
+    sentence_en = "This is no valid voucher. Let the holder refresh it and scan again."
 
 
 class ProfileError(ReaderError):

@@ -23,14 +23,14 @@ def card_factor(atr: bytes) -> bytes:
     Raises:
         CardNotSupportedError: the answer to reset has no 8 historical bytes.
     """
-    historical = _historical(atr)
+    historical = historical_bytes(atr)
     if len(historical) < CARD_FACTOR_BYTES:
         detail = "no card factor in the answer to reset"
         raise CardNotSupportedError(detail)
     return historical[-CARD_FACTOR_BYTES:]
 
 
-def _historical(atr: bytes) -> bytes:
+def historical_bytes(atr: bytes) -> bytes:
     """Walk over the interface bytes TA, TB, TC, TD; what remains is historical."""
     if len(atr) < 2:  # noqa: PLR2004 - TS and T0
         return b""

@@ -1,11 +1,20 @@
-"""Who holds the keys that prove cards and terminals to each other."""
+"""Who holds the keys that prove cards and terminals to each other: one port."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from reader.crypto import Algorithm, authentication_data, diversify
+from reader.crypto import (
+    MAC_BYTES,
+    Algorithm,
+    authentication_data,
+    diversify,
+    encrypt_secured,
+    mac,
+    session_key,
+)
 from reader.errors import KeyUnavailableError
 from reader.profile import Key
 
@@ -16,22 +25,60 @@ class CardContext:
 
     algorithm: Algorithm
     factors: tuple[bytes, bytes, bytes]  #: province, city, card
+    region: str = ""  #: 应用城市代码, six digits
+    card_serial: str = ""  #: 卡识别码, 32 hex digits
+    historical: str = ""  #: 卡复位信息, hex
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One proof that is asked for: the key, 过程因子 and 原始信息."""
+
+    key: Key
+    process: bytes
+    source: bytes
 
 
 class KeyProvider(Protocol):
-    """Computes authentication data without ever giving out a key."""
+    """Computes authentication data without ever giving out a key.
+
+    All questions of one authentication come together, because a key service behind a
+    network answers them in one exchange while the card stays powered.
+    """
 
     @property
     def name(self) -> str:
         """The provider's name, for the evidence."""
 
-    def authenticate(
-        self, key: Key, card: CardContext, *, process: bytes, source: bytes
-    ) -> bytes:
-        """Return the 8 bytes that prove *key* over the two challenges.
+    def answer(
+        self, questions: Sequence[Question], card: CardContext
+    ) -> tuple[bytes, ...]:
+        """Return, for each question, the 8 bytes that prove its key.
 
         Raises:
-            KeyUnavailableError: this provider does not hold the key.
+            KeyUnavailableError: this provider does not hold one of the keys.
+        """
+
+    def secure(
+        self,
+        key: Key,
+        card: CardContext,
+        *,
+        process: bytes,
+        header: bytes,
+        data: bytes | bytearray,
+    ) -> bytes:
+        """Return the body of a secured command: *data* encrypted, then its MAC.
+
+        Args:
+            key: STKSSSE or another key of the card for MAC and encryption.
+            card: The card.
+            process: The card's current challenge.
+            header: CLA INS P1 P2 of the command; Lc follows from what is returned.
+            data: What is encrypted; empty: the body is the MAC alone.
+
+        Raises:
+            KeyUnavailableError: this provider cannot secure commands with the key.
         """
 
 
@@ -52,15 +99,38 @@ class TestKeys:
         """Say that these are test keys."""
         return "test-keys"
 
-    def authenticate(
-        self, key: Key, card: CardContext, *, process: bytes, source: bytes
+    def answer(
+        self, questions: Sequence[Question], card: CardContext
+    ) -> tuple[bytes, ...]:
+        """Derive the card's keys and compute with them."""
+        return tuple(
+            authentication_data(
+                card.algorithm,
+                self._derived(question.key, card),
+                question.process,
+                question.source,
+            )
+            for question in questions
+        )
+
+    def secure(
+        self,
+        key: Key,
+        card: CardContext,
+        *,
+        process: bytes,
+        header: bytes,
+        data: bytes | bytearray,
     ) -> bytes:
-        """Derive the card's key and compute with it."""
+        """Encrypt and seal a command under the card's key."""
+        session = session_key(card.algorithm, self._derived(key, card), process)
+        return secured_body(card.algorithm, session, header, data)
+
+    def _derived(self, key: Key, card: CardContext) -> bytes:
         if card.algorithm is Algorithm.SSF33:
             detail = f"{key.name} with SSF33 needs hardware"
             raise KeyUnavailableError(detail)
-        derived = card_key(self._root, key, card)
-        return authentication_data(card.algorithm, derived, process, source)
+        return card_key(self._root, key, card)
 
 
 def card_key(root: bytes, key: Key, card: CardContext) -> bytes:
@@ -69,3 +139,12 @@ def card_key(root: bytes, key: Key, card: CardContext) -> bytes:
     for factor in card.factors[-key.levels :]:
         derived = diversify(card.algorithm, derived, factor)
     return derived
+
+
+def secured_body(
+    algorithm: Algorithm, session: bytes, header: bytes, data: bytes | bytearray
+) -> bytes:
+    """Return *data* encrypted, if any, and the MAC over header, Lc and it."""
+    body = encrypt_secured(algorithm, session, bytes(data)) if data else b""
+    sealed = header + bytes([len(body) + MAC_BYTES]) + body
+    return body + mac(algorithm, session, sealed)

@@ -8,43 +8,59 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from reader import apdu
-from reader.apdu import exchange
-from reader.codec import card_no_check
-from reader.credential import Credential, Evidence, Sex
+from reader.apdu import Answer, exchange
+from reader.credential import Credential
 from reader.crypto import Algorithm
 from reader.errors import (
     CardDataError,
-    CardExpiredError,
     CardNotSocialError,
-    CardNotSupportedError,
     CardRemovedError,
     CardSwappedError,
     PinBlockedError,
+    PinFactoryError,
+    PinLastTryError,
     ReaderError,
 )
-from reader.files import decode, decode_element, split_records
-from reader.greeting import algorithm_of, algorithm_unsaid, card_factor
+from reader.files import Values, decode, decode_fields, decode_whole
+from reader.greeting import (
+    algorithm_of,
+    algorithm_unsaid,
+    card_factor,
+    historical_bytes,
+)
 from reader.keys import CardContext, KeyProvider
 from reader.link import Link
+from reader.listed import Acceptance
 from reader.pin import (
     NO_PIN,
+    PinChange,
+    PinEntry,
     PinOutcome,
     PinStatus,
+    TypedPin,
     check_pin,
     pin_block,
     query_pin,
     status_of,
     wipe,
 )
-from reader.profile import ENVIRONMENT, CardFile, Profile
+from reader.profile import ENVIRONMENT, CardFile, Profile, Structure
 from reader.proof import Prover, keys_for
+from reader.reading import read_bytes, read_records, read_rows
+from reader.recognition import (
+    HOLDER_FILE,
+    ISSUER_FILE,
+    check_validity,
+    credential_of,
+    profile_for,
+    region_of,
+)
 
-ISSUER_FILE, HOLDER_FILE = "SSSEEF05", "SSSEEF06"
-_SEX = {"1": Sex.MALE, "2": Sex.FEMALE, "9": Sex.UNSTATED}
-_SERIAL_REGION = 6
-_BLANK = b"\x00 \xff"
+UNBLOCKING_KEY, SECURING_KEY = "PUK", "STKSSSE"
+_LAST_TRY = 1
 
 
 class CardSession:
@@ -64,40 +80,121 @@ class CardSession:
         self.credential = credential
         self.pin_status = pin_status
 
-    def verify_pin(self, pin: bytearray) -> PinOutcome:
-        """Present *pin* (ASCII digits) to the card: one try at most; wiped always.
+    @property
+    def profile(self) -> Profile:
+        """The profile that the card is read by."""
+        return self._prover.profile
+
+    @property
+    def historical(self) -> str:
+        """卡复位信息: the historical bytes of the answer to reset, hex."""
+        return self._prover.card.historical
+
+    def verify_pin(
+        self, entry: PinEntry | bytearray, *, last_try_confirmed: bool = False
+    ) -> PinOutcome:
+        """Have a PIN entered and verified: one try at most; wiped always.
 
         The tries are asked for first. A card without a PIN is not shown one, since
         its holder's step is skipped (part 7 §5).
 
+        Args:
+            entry: How the PIN is entered; a bytearray of ASCII digits is one typed on
+                the host's keyboard.
+            last_try_confirmed: The holder knows that a wrong PIN would lock the card.
+
         Raises:
             PinFormatError: not 4 to 12 digits; no try was spent.
             PinBlockedError: no tries were left before this.
+            PinLastTryError: one try is left and nobody confirmed it; none was spent.
+            PinCancelledError, PinTimeoutError, PinPadError: no try was spent.
+            PinFactoryError: right, but a PIN cards are issued with; not verified.
             CardRemovedError: the card is gone.
         """
-        block, command = bytearray(), bytearray()
+        if isinstance(entry, bytearray):
+            entry = TypedPin(entry)
         try:
-            check_pin(pin)
+            if entry.asks_card:
+                self.pin_status = query_pin(self._link)
+                if self.pin_status.blocked:
+                    raise PinBlockedError
+                if self.pin_status.not_set:
+                    return self._verified()
+                if self.pin_status.tries_left == _LAST_TRY and not last_try_confirmed:
+                    raise PinLastTryError
+            answer = entry.present(self._link)
+        finally:
+            entry.wipe()
+        if answer.ok and entry.is_factory:
+            raise PinFactoryError
+        if answer.ok:
+            if entry.asks_card:
+                self.pin_status = self._status_after_success()
+            return self._verified(of_card=entry.asks_card)
+        self._pin_verified = False
+        return self._failed(answer)
+
+    def change_pin(self, change: PinChange) -> PinOutcome:
+        """Change the PIN: the old one is verified with it, one try at most.
+
+        Raises:
+            PinFormatError, PinRepeatError: no try was spent.
+            PinFactoryError: the new PIN is one that cards are issued with.
+            PinBlockedError: no tries are left.
+            PinLastTryError: one try is left; verify the old PIN first.
+        """
+        try:
+            if change.is_factory:
+                raise PinFactoryError
             self.pin_status = query_pin(self._link)
             if self.pin_status.blocked:
                 raise PinBlockedError
-            if self.pin_status.not_set:
-                return self._verified()
-            block = pin_block(pin)
-            command = apdu.verify(block)
-            answer = exchange(self._link, command)
+            if self.pin_status.tries_left == _LAST_TRY:
+                raise PinLastTryError
+            answer = change.change(self._link)
         finally:
-            wipe(pin, block, command)
-        if answer.ok:
-            self.pin_status = self._status_after_success()
-            return self._verified()
-        self._pin_verified = False
-        self.pin_status = status_of(answer, when_ok=NO_PIN)
+            change.wipe()
+        if not answer.ok:
+            return self._failed(answer)
+        self.pin_status = self._status_after_success()
         return PinOutcome(
-            verified=False,
-            tries_left=self.pin_status.tries_left,
-            blocked=self.pin_status.blocked,
+            verified=True, tries_left=self.pin_status.tries_left, blocked=False
         )
+
+    def unblock_pin(self) -> PinStatus:
+        """Set the tries back to the most; the PIN stays (part 5, PIN UNBLOCK).
+
+        Raises:
+            KeyUnavailableError: this terminal holds no PUK, as most do not.
+            KeyRefusedError: the card does not believe it.
+        """
+        self._enter(self._file(ISSUER_FILE))
+        self._prover.prove_terminal(UNBLOCKING_KEY)
+        answer = self._prover.secure(SECURING_KEY, apdu.UNBLOCK_PIN, b"")
+        answer.expect_ok("PIN UNBLOCK")
+        self.pin_status = query_pin(self._link)
+        return self.pin_status
+
+    def reset_pin(self, new: bytearray) -> PinStatus:
+        """Set a new PIN without the old one, and the tries back; *new* is wiped.
+
+        Raises:
+            PinFormatError: not 4 to 12 digits.
+            KeyUnavailableError: this terminal holds no PUK, as most do not.
+            KeyRefusedError: the card does not believe it.
+        """
+        block = bytearray()
+        try:
+            check_pin(new)
+            block = pin_block(new)
+            self._enter(self._file(ISSUER_FILE))
+            self._prover.prove_terminal(UNBLOCKING_KEY)
+            answer = self._prover.secure(SECURING_KEY, apdu.RESET_PIN, block)
+        finally:
+            wipe(new, block)
+        answer.expect_ok("PIN RESET")
+        self.pin_status = query_pin(self._link)
+        return self.pin_status
 
     def still_same_card(self) -> None:
         """Prove that the card that was read is still the one in the slot.
@@ -111,8 +208,8 @@ class CardSession:
         if (found["card_serial"], found["card_no"]) != mine:
             raise CardSwappedError
 
-    def read_file(self, name: str) -> dict[str, str]:
-        """Read another file of the profile, such as DF04EF05 (医疗保险基本信息).
+    def read_file(self, name: str) -> Values:
+        """Read another file of records, such as DF04EF05 (医疗保险基本信息).
 
         The terminal proves the keys the file asks for, if no verified PIN opens it.
 
@@ -124,20 +221,43 @@ class CardSession:
             KeyUnavailableError: no provider holds the key.
             KeyRefusedError: the card wants a key or a PIN that it was not given.
         """
-        file = self._file(name)
-        self._enter(file)
-        for key in keys_for(file, pin_verified=self._pin_verified):
-            self._prover.prove_terminal(key)
-        return self._decoded(file)
+        return self._decoded(self._opened(name, Structure.RECORDS))
+
+    def read_log(self, name: str) -> tuple[Values, ...]:
+        """Read a cyclic file, such as DF04EF08 (医疗交易明细), the newest first.
+
+        Raises:
+            CardDataError, KeyUnavailableError, KeyRefusedError: as ``read_file``.
+        """
+        file = self._opened(name, Structure.CYCLIC)
+        return tuple(decode_fields(file, raw) for raw in read_rows(self._link, file))
+
+    def read_binary(self, name: str) -> bytes:
+        """Read a transparent file, such as SSSEEF08 (照片), without its padding.
+
+        Raises:
+            CardDataError, KeyUnavailableError, KeyRefusedError: as ``read_file``.
+        """
+        file = self._opened(name, Structure.TRANSPARENT)
+        return decode_whole(file, read_bytes(self._link, file))
 
     def close(self) -> None:
         """Power the card down: the verified PIN must not outlive the session."""
         self._link.power_off()
 
-    def _verified(self) -> PinOutcome:
-        self._pin_verified = True
+    def _verified(self, *, of_card: bool = True) -> PinOutcome:
+        # What the centre verified opens none of the card's files.
+        self._pin_verified = of_card
         return PinOutcome(
             verified=True, tries_left=self.pin_status.tries_left, blocked=False
+        )
+
+    def _failed(self, answer: Answer) -> PinOutcome:
+        self.pin_status = status_of(answer, when_ok=NO_PIN)
+        return PinOutcome(
+            verified=False,
+            tries_left=self.pin_status.tries_left,
+            blocked=self.pin_status.blocked,
         )
 
     def _status_after_success(self) -> PinStatus:
@@ -151,55 +271,64 @@ class CardSession:
         return self.pin_status if after.not_set else after
 
     def _file(self, name: str) -> CardFile:
-        file = self._prover.profile.files.get(name)
+        file = self.profile.files.get(name)
         if file is None:
-            msg = f"the profile describes no file {name}"
+            raise CardDataError(name, "", "is not in this card's profile")
+        return file
+
+    def _opened(self, name: str, structure: Structure) -> CardFile:
+        """Enter a file's application and prove what the file asks for."""
+        file = self._file(name)
+        if file.structure is not structure:
+            msg = f"{name} is {file.structure}, not {structure}"
             raise AssertionError(msg)
+        self._enter(file)
+        for key in keys_for(file, pin_verified=self._pin_verified):
+            self._prover.prove_terminal(key)
         return file
 
     def _enter(self, file: CardFile) -> None:
         """SELECT the file's application if another one is current."""
         if file.application == self._application:
             return
-        name = self._prover.profile.name_of(file.application)
+        name = self.profile.name_of(file.application)
         answer = exchange(self._link, apdu.select_name(name))
         if answer.status == apdu.NOT_FOUND:
             raise CardDataError(file.name, "", "is not on this card")
         answer.expect_ok(f"SELECT {file.application}")
         self._application = file.application
 
-    def _decoded(self, file: CardFile) -> dict[str, str]:
+    def _decoded(self, file: CardFile) -> Values:
         self._enter(file)
         return decode(file, read_records(self._link, file))
 
 
-def read_card(
+def read_card(  # noqa: PLR0913 - what a terminal reads cards with
     link: Link,
     profiles: Sequence[Profile],
     keys: KeyProvider,
     *,
     random_bytes: Callable[[int], bytes],
     now: Callable[[], dt.datetime],
+    acceptance: Acceptance | None = None,
 ) -> CardSession:
     """Power the card up, prove it genuine, read its holder, ask for the tries.
 
     Args:
         link: The slot.
-        profiles: The generations this terminal knows.
+        profiles: What this terminal knows, the most particular first.
         keys: Who computes authentication data.
         random_bytes: Draws the terminal's own challenges.
         now: The clock that decides whether a card has expired.
+        acceptance: What the site takes of genuine cards; None: every one.
 
     Raises:
         ReaderError: the card is powered down again and its session never began.
     """
-
-    def prover(profile: Profile, card: CardContext) -> Prover:
-        return Prover(link, keys, profile, card, random_bytes)
-
+    begin = _Beginning(link, profiles, keys, random_bytes, acceptance or Acceptance())
     session = None
     try:
-        session = _begin(link, link.power_on(), profiles, prover, now())
+        session = begin.session(link.power_on(), now())
     finally:
         if session is None:
             _power_off_quietly(link)
@@ -215,31 +344,48 @@ def _power_off_quietly(link: Link) -> None:
         return
 
 
-def _begin(
-    link: Link,
-    atr: bytes,
-    profiles: Sequence[Profile],
-    prover: Callable[[Profile, CardContext], Prover],
-    at: dt.datetime,
-) -> CardSession:
-    factor = card_factor(atr)
-    said = _select_environment(link, profiles[0].environment)
-    records = read_records(link, profiles[0].files[ISSUER_FILE])
-    profile = _profile_for(records, profiles)
-    issuer = decode(profile.files[ISSUER_FILE], records)
-    _check_validity(issuer, at.date())
-    region = issuer["card_serial"][:_SERIAL_REGION]
-    algorithm = said or algorithm_unsaid(issuer["card_serial"])
-    context = CardContext(algorithm, profile.factors(region, factor))
-    proving = prover(profile, context)
-    holder_file = profile.files[HOLDER_FILE]
-    needed = keys_for(holder_file, pin_verified=False)
-    evidence = proving.prove_card(at=at, external=bool(needed))
-    for name in needed:
-        proving.prove_terminal(name)
-    holder = decode(holder_file, read_records(link, holder_file))
-    credential = _credential(issuer, holder, algorithm, evidence)
-    return CardSession(link, proving, credential, query_pin(link))
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    """What a terminal reads cards with, and the steps up to a session."""
+
+    link: Link
+    profiles: Sequence[Profile]
+    keys: KeyProvider
+    random_bytes: Callable[[int], bytes]
+    acceptance: Acceptance
+
+    def session(self, atr: bytes, at: dt.datetime) -> CardSession:
+        factor = card_factor(atr)
+        first = self.profiles[0]
+        said = _select_environment(self.link, first.environment)
+        records = read_records(self.link, first.files[ISSUER_FILE])
+        profile = profile_for(records, self.profiles)
+        issuer = decode(profile.files[ISSUER_FILE], records)
+        self.acceptance.check(issuer)
+        check_validity(issuer, at.date())
+        region = region_of(issuer["card_serial"])
+        context = CardContext(
+            said or algorithm_unsaid(issuer["card_serial"]),
+            profile.factors(region, factor),
+            region=region,
+            card_serial=issuer["card_serial"],
+            historical=historical_bytes(atr).hex().upper(),
+        )
+        prover = Prover(self.link, self.keys, profile, context, self.random_bytes)
+        return self._prove(prover, issuer, at)
+
+    def _prove(
+        self, prover: Prover, issuer: Mapping[str, str], at: dt.datetime
+    ) -> CardSession:
+        profile = prover.profile
+        file = profile.files[HOLDER_FILE]
+        needed = keys_for(file, pin_verified=False)
+        evidence = prover.prove_both(needed[0] if needed else "", at=at)
+        for name in needed[1:]:
+            prover.prove_terminal(name)
+        holder = decode(file, read_records(self.link, file))
+        who = credential_of(issuer, holder, profile, prover.card.algorithm, evidence)
+        return CardSession(self.link, prover, who, query_pin(self.link))
 
 
 def _select_environment(link: Link, name: bytes) -> Algorithm | None:
@@ -248,74 +394,3 @@ def _select_environment(link: Link, name: bytes) -> Algorithm | None:
     if answer.status == apdu.NOT_FOUND:
         raise CardNotSocialError
     return algorithm_of(answer.expect_ok("SELECT SSSE"))
-
-
-def read_records(link: Link, file: CardFile) -> dict[int, bytes]:
-    """Read a file at once, or record by record where the card knows no other way.
-
-    Raises:
-        CardDataError: the card lacks the file, or a record is cut short.
-    """
-    selected = exchange(link, apdu.select_file(file.fid))
-    if selected.status == apdu.NOT_FOUND:
-        raise CardDataError(file.name, "", "is not on this card")
-    selected.expect_ok(f"SELECT {file.name}")
-    answer = exchange(link, apdu.read_all(file.length))
-    if answer.status not in apdu.NO_FAST_READ:
-        return split_records(file.name, answer.expect_ok(f"READ {file.name}"))
-    records: dict[int, bytes] = {}
-    for element in file.elements:
-        one = exchange(link, apdu.read_tag(element.tag, element.width + 2))
-        if one.status != apdu.RECORD_NOT_FOUND:
-            records |= split_records(file.name, one.expect_ok(f"READ {file.name}"))
-    return records
-
-
-def _profile_for(records: Mapping[int, bytes], profiles: Sequence[Profile]) -> Profile:
-    """Choose the profile by 规范版本; first-generation cards may leave it blank."""
-    file = profiles[0].files[ISSUER_FILE]
-    element = file.element("spec_version")
-    raw = records.get(element.tag, b"")
-    version = decode_element(file, element, raw) if raw.strip(_BLANK) else ""
-    for profile in profiles:
-        if version.startswith(profile.spec_prefix):
-            return profile
-    detail = "no profile for its version"
-    raise CardNotSupportedError(detail)
-
-
-def _check_validity(issuer: Mapping[str, str], today: dt.date) -> None:
-    number = issuer["card_no"]
-    try:
-        wanted = card_no_check(number[:-1])
-    except ValueError as error:
-        problem = "is not a card number"
-        raise CardDataError(ISSUER_FILE, "card_no", problem) from error
-    if number[-1:] != wanted:
-        problem = "has a wrong check character"
-        raise CardDataError(ISSUER_FILE, "card_no", problem)
-    if dt.date.fromisoformat(issuer["valid_until"]) < today:
-        raise CardExpiredError
-
-
-def _credential(
-    issuer: Mapping[str, str],
-    holder: Mapping[str, str],
-    algorithm: Algorithm,
-    evidence: Evidence,
-) -> Credential:
-    return Credential(
-        number=issuer["card_no"],
-        card_serial=issuer["card_serial"],
-        person_cert_no=holder["person_cert_no"],
-        name=holder["name"] + holder["name_more"],
-        sex=_SEX[holder["sex"]],
-        nation=holder["nation"],
-        birth_date=dt.date.fromisoformat(holder["birth_date"]),
-        spec_version=issuer["spec_version"],
-        algorithm=algorithm,
-        issuing_region=issuer["card_serial"][:_SERIAL_REGION],
-        issued_on=dt.date.fromisoformat(issuer["issued_on"]),
-        valid_until=dt.date.fromisoformat(issuer["valid_until"]),
-        evidence=evidence,
-    )

@@ -507,7 +507,7 @@ class Cashier:
                 "card_no": who.number,
                 "card_serial": who.card_serial,
             },
-            evidence=who.evidence.to_json(),
+            evidence=who.proof.to_json(),
         )
 
     def _send(
@@ -706,7 +706,7 @@ def _visit_name(order: Order) -> tuple[str, str]:
 
 def _certificate(who: Credential) -> Certificate:
     return Certificate(
-        kind=CertificateType.SOCIAL_CARD,
+        kind=CertificateType(who.certificate.value),
         number=who.number,
         card_serial=who.card_serial,
         person_cert_no=who.person_cert_no,

@@ -237,6 +237,10 @@ class CardDesk:
 
     def _show_session(self, session: CardSession) -> CardView:
         who, pin = session.credential, session.pin_status
+        card = who.card
+        if card is None:
+            msg = "a card session without a card"
+            raise AssertionError(msg)
         self._last_use = self._monotonic()
         if pin.blocked:
             state = CardState.REFUSED
@@ -261,9 +265,9 @@ class CardDesk:
                 card_no=mask_card_no(who.number),
                 sex=str(who.sex),
                 birth_year=who.birth_date.year,
-                spec_version=who.spec_version,
-                algorithm=who.algorithm.name,
-                valid_until=who.valid_until,
+                spec_version=card.spec_version,
+                algorithm=card.algorithm.name,
+                valid_until=card.valid_until,
                 tries_left=pin.tries_left,
                 problem=problem,
             )

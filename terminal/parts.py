@@ -6,7 +6,7 @@ import datetime as dt
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from config.packs import load_packs, pack_for
 from config.settings import ROOT, ReaderLink, Settings
 from reader.emulator.deck import build_card
 from reader.errors import KeyUnavailableError
-from reader.keys import CardContext, KeyProvider, TestKeys
+from reader.keys import CardContext, KeyProvider, Question, TestKeys
 from reader.link import Link
 from reader.links.emulator import EmulatedSlot, EmulatorLink
 from reader.profile import Key, Profile
@@ -67,11 +67,24 @@ class NoKeys:
         """Say that there is none."""
         return "none"
 
-    def authenticate(
-        self, key: Key, card: CardContext, *, process: bytes, source: bytes
+    def answer(
+        self, questions: Sequence[Question], card: CardContext
+    ) -> tuple[bytes, ...]:
+        """Refuse by the first key's name."""
+        del card
+        raise KeyUnavailableError(questions[0].key.name)
+
+    def secure(
+        self,
+        key: Key,
+        card: CardContext,
+        *,
+        process: bytes,
+        header: bytes,
+        data: bytes | bytearray,
     ) -> bytes:
         """Refuse by the key's name."""
-        del card, process, source
+        del card, process, header, data
         raise KeyUnavailableError(key.name)
 
 

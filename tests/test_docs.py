@@ -116,6 +116,13 @@ def test_every_route_of_the_interface_is_documented():
     assert set(re.findall(r"(?m)^\| `([A-Z]+ /[^`]+)`", API)) == routes
 
 
+def test_the_files_of_the_card_are_what_the_profiles_say():
+    """It is made by .ci/card_files.py; editing it by hand would be lost."""
+    made = runpy.run_path(str(ROOT / ".ci" / "card_files.py"))["card_files"]()
+
+    assert (DOCS / "card-files.md").read_text(encoding="utf-8") == made
+
+
 def test_the_glossary_is_what_the_table_says():
     """It is made by .ci/glossary.py; editing it by hand would be lost."""
     made = runpy.run_path(str(ROOT / ".ci" / "glossary.py"))["glossary"]()

@@ -10,9 +10,15 @@ import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from reader.crypto import Algorithm, authentication_data
+from reader.crypto import (
+    Algorithm,
+    authentication_data,
+    decrypt_secured,
+    mac,
+    session_key,
+)
 from reader.keys import CardContext, card_key
-from reader.profile import ENVIRONMENT, CardFile, Key, Profile
+from reader.profile import ENVIRONMENT, CardFile, Key, Profile, Structure
 
 OK = b"\x90\x00"
 _BLOCKED = b"\x69\x83"
@@ -24,14 +30,24 @@ _NO_KEY = b"\x6a\x88"
 _WRONG_LENGTH = b"\x67\x00"
 _WRONG_PARAMETERS = b"\x6a\x86"
 _NO_CURRENT_FILE = b"\x69\x86"
+_WRONG_STRUCTURE = b"\x69\x81"
+_WRONG_MAC = b"\x69\x88"
+_WRONG_DATA = b"\x6a\x80"
+_BEYOND_END = b"\x6b\x00"
 _NO_INSTRUCTION = b"\x6d\x00"
 _NO_CLASS = b"\x6e\x00"
 
+_READ_BINARY = 0xB0
 _HEADER, _CHALLENGE, _AUTH_DATA = 4, 8, 16
 _SHORTEST_BLOCK, _LONGEST_BLOCK = 2, 8
-_FROM_RECORD, _BY_TAG, _BY_NUMBER = 5, 0, 4
+_FROM_RECORD, _BY_NUMBER = 5, 4
+_FIRST, _LAST, _NEXT, _PREVIOUS = range(4)
 _BY_NAME = 0x04
-_EXTERNAL_AUTHENTICATE = 0x82
+#: EXTERNAL AUTHENTICATE, and the secured commands.
+_USES_CHALLENGE = frozenset({0x82, 0x24})
+_CLASSES = frozenset({0x00, 0x80, 0x84})
+_MAC_BYTES = 4
+_UNBLOCKING_KEY, _SECURING_KEY = "PUK", "STKSSSE"
 #: Bit 8 of a key id: a key of the current application, not of the environment.
 _OF_APPLICATION = 0x80
 _PIN = "pin"
@@ -41,7 +57,9 @@ _PIN = "pin"
 class Memory:
     """What survives a loss of power: the files, the PIN and the counters."""
 
-    records: dict[str, list[bytes]]  #: by file name, each ``tag len value``
+    #: By file name: records ``tag len value``, the rows of a log with the newest first,
+    #: or the bytes of a transparent file as the only one.
+    records: dict[str, list[bytes]]
     pin: bytes  #: packed BCD as VERIFY carries it; empty: none set
     most_tries: int
     tries_left: int
@@ -54,6 +72,7 @@ class Rights:
 
     application: str = ""  #: the environment or an AID in hex; empty: none
     selected: CardFile | None = None
+    pointer: int = -1  #: the record read last by its tag
     challenge: bytes = b""
     held: set[str] = field(default_factory=set)  #: "pin" and names of keys
 
@@ -78,13 +97,16 @@ class CardOs:
         self._powered = False
         self._rights = Rights()
         self.memory = memory
-        self._commands: Mapping[int, Callable[[bytes], bytes]] = {
-            0xA4: self._select,
-            0xB2: self._read_record,
-            0x20: self._verify,
-            0x84: self._get_challenge,
-            0x88: self._internal_authenticate,
-            _EXTERNAL_AUTHENTICATE: self._external_authenticate,
+        self._commands: Mapping[tuple[int, int], Callable[[bytes], bytes]] = {
+            (0x00, 0xA4): self._select,
+            (0x00, 0xB2): self._read_record,
+            (0x00, 0xB0): self._read_binary,
+            (0x00, 0x20): self._verify,
+            (0x00, 0x84): self._get_challenge,
+            (0x00, 0x88): self._internal_authenticate,
+            (0x00, 0x82): self._external_authenticate,
+            (0x80, 0x5E): self._change_pin,
+            (0x84, 0x24): self._reset_pin,
         }
 
     @property
@@ -110,12 +132,12 @@ class CardOs:
             raise AssertionError(msg)
         if len(command) < _HEADER:
             return _WRONG_LENGTH
-        if command[0] != 0x00:
+        if command[0] not in _CLASSES:
             return _NO_CLASS
-        work = self._commands.get(command[1])
+        work = self._commands.get((command[0], command[1]))
         if work is None:
             return _NO_INSTRUCTION
-        if command[1] != _EXTERNAL_AUTHENTICATE:
+        if command[1] not in _USES_CHALLENGE:
             # A challenge is good for the very next command only.
             self._rights.challenge = b""
         return work(command)
@@ -127,7 +149,7 @@ class CardOs:
         file = self._file(int.from_bytes(data, "big"))
         if file is None:
             return _NO_FILE
-        self._rights.selected = file
+        self._rights.selected, self._rights.pointer = file, -1
         return OK
 
     def _select_application(self, name: bytes) -> bytes:
@@ -164,30 +186,69 @@ class CardOs:
         inner += b"\xa5" + bytes([len(proprietary)]) + proprietary
         return b"\x6f" + bytes([len(inner)]) + inner
 
-    def _read_record(self, command: bytes) -> bytes:
-        number, mode, short = command[2], command[3] & 0x07, command[3] >> 3
+    def _opened(self, command: bytes, short: int) -> tuple[CardFile | None, bytes]:
+        """Find the file a read is about; the second is why it may not be read."""
         file = self._file(0xEF00 | short) if short else self._rights.selected
         if file is None:
-            return _NO_FILE if short else _NO_CURRENT_FILE
-        self._rights.selected = file
+            return None, _NO_FILE if short else _NO_CURRENT_FILE
+        if file is not self._rights.selected:
+            self._rights.selected, self._rights.pointer = file, -1
+        is_binary = command[1] == _READ_BINARY
+        if is_binary is not (file.structure is Structure.TRANSPARENT):
+            return None, _WRONG_STRUCTURE
         if file.read and not any(c <= self._rights.held for c in file.read):
-            return _NOT_SATISFIED
+            return None, _NOT_SATISFIED
+        return file, OK
+
+    def _read_record(self, command: bytes) -> bytes:
+        number, mode, short = command[2], command[3] & 0x07, command[3] >> 3
+        file, refusal = self._opened(command, short)
+        if file is None:
+            return refusal
         records = self.memory.records.get(file.name, [])
         if mode == _FROM_RECORD:
             found = records[max(0, number - 1) :]
-        elif mode == _BY_TAG:
-            found = [record for record in records if record[0] == number][:1]
         elif mode == _BY_NUMBER:
             found = records[number - 1 : number] if number else []
+        elif mode <= _PREVIOUS and file.structure is Structure.RECORDS:
+            found = self._by_tag(records, number, mode)
         else:
             return _WRONG_PARAMETERS
         if not found:
             return _NO_RECORD
         data = b"".join(found)
         wanted = command[4] if len(command) > _HEADER else 0
-        if wanted not in {0, len(data)}:
-            return bytes((0x6C, len(data)))
+        if wanted not in {0, len(data) & 0xFF}:
+            return bytes((0x6C, len(data) & 0xFF))
         return data + OK
+
+    def _by_tag(self, records: list[bytes], tag: int, mode: int) -> list[bytes]:
+        """Find a record by its tag: the first, last, next or previous one."""
+        places = [i for i, record in enumerate(records) if record[0] == tag]
+        pointer = self._rights.pointer
+        if mode == _NEXT:
+            places = [place for place in places if place > pointer]
+        elif mode == _PREVIOUS:
+            places = [place for place in places if place < pointer]
+        if not places:
+            return []
+        place = places[0] if mode in {_FIRST, _NEXT} else places[-1]
+        self._rights.pointer = place
+        return [records[place]]
+
+    def _read_binary(self, command: bytes) -> bytes:
+        has_short = bool(command[2] & 0x80)
+        file, refusal = self._opened(command, command[2] & 0x1F if has_short else 0)
+        if file is None:
+            return refusal
+        offset = command[3] if has_short else command[2] << 8 | command[3]
+        (data,) = self.memory.records[file.name]
+        if offset >= len(data):
+            return _BEYOND_END
+        wanted = (command[4] if len(command) > _HEADER else 0) or 0x100
+        if wanted > len(data) - offset and wanted != 0x100:  # noqa: PLR2004 - all there is
+            return bytes((0x6C, len(data) - offset))
+        return data[offset : offset + wanted] + OK
 
     def _verify(self, command: bytes) -> bytes:
         memory = self.memory
@@ -200,6 +261,11 @@ class CardOs:
             return bytes((0x63, 0xC0 | memory.tries_left))
         if not _SHORTEST_BLOCK <= len(block) <= _LONGEST_BLOCK:
             return _WRONG_LENGTH
+        return self._compare(block)
+
+    def _compare(self, block: bytes) -> bytes:
+        """Compare a PIN block; the card keeps the count."""
+        memory = self.memory
         if hmac.compare_digest(block, memory.pin):
             memory.tries_left = memory.most_tries
             self._rights.held.add(_PIN)
@@ -207,6 +273,52 @@ class CardOs:
         self._rights.held.discard(_PIN)
         memory.tries_left -= 1
         return bytes((0x63, 0xC0 | memory.tries_left))
+
+    def _change_pin(self, command: bytes) -> bytes:
+        """CHANGE PIN: old block, FF, new block."""
+        if command[2:4] != b"\x01\x00":
+            return _WRONG_PARAMETERS
+        old, mark, new = _data(command).partition(b"\xff")
+        lengths = range(_SHORTEST_BLOCK, _LONGEST_BLOCK + 1)
+        if not mark or len(old) not in lengths or len(new) not in lengths:
+            return _WRONG_LENGTH
+        if self.memory.tries_left == 0:
+            return _BLOCKED
+        answer = self._compare(old)
+        if answer == OK:
+            self.memory.pin = new
+        return answer
+
+    def _reset_pin(self, command: bytes) -> bytes:
+        """PIN CHANGE/UNBLOCK: after the PUK, sealed under STKSSSE and the challenge."""
+        challenge, self._rights.challenge = self._rights.challenge, b""
+        if _UNBLOCKING_KEY not in self._rights.held:
+            return _NOT_SATISFIED
+        if not challenge:
+            return _NO_CHALLENGE
+        algorithm = self._context.algorithm
+        key = card_key(self._root, self._profile.keys[_SECURING_KEY], self._context)
+        session = session_key(algorithm, key, challenge)
+        body, seal = command[5:-_MAC_BYTES], command[-_MAC_BYTES:]
+        if len(body) + _MAC_BYTES != command[4] or bool(body) is not bool(command[3]):
+            return _WRONG_LENGTH
+        if not hmac.compare_digest(mac(algorithm, session, command[:5] + body), seal):
+            return _WRONG_MAC
+        return self._unblock(algorithm, session, body)
+
+    def _unblock(self, algorithm: Algorithm, session: bytes, body: bytes) -> bytes:
+        """Take a new PIN, if the body holds one, and set the tries back."""
+        if body:
+            try:
+                plain = decrypt_secured(algorithm, session, body)
+            except ValueError:
+                return _WRONG_DATA
+            if not _SHORTEST_BLOCK <= len(plain) <= _LONGEST_BLOCK:
+                return _WRONG_DATA
+            self.memory.pin = plain
+        self.memory.tries_left = self.memory.most_tries
+        self._rights.held -= {_UNBLOCKING_KEY, _PIN}
+        return OK
 
     def _get_challenge(self, command: bytes) -> bytes:
         if len(command) <= _HEADER or command[4] != _CHALLENGE:
@@ -224,9 +336,7 @@ class CardOs:
 
     def _external_authenticate(self, command: bytes) -> bytes:
         challenge, self._rights.challenge = self._rights.challenge, b""
-        key = next(
-            (k for k in self._profile.keys.values() if k.card_id == command[3]), None
-        )
+        key = self._key(command[3])
         if key is None or self._context.algorithm is Algorithm.SSF33:
             return _NO_KEY
         data = _data(command)
@@ -235,6 +345,14 @@ class CardOs:
         if not challenge:
             return _NO_CHALLENGE
         return self._judge(key, data[:8], self._prove(key, challenge, data[8:]))
+
+    def _key(self, card_id: int) -> Key | None:
+        """Find a key: bit 8 of its id says that it lies in the current application."""
+        place = self._rights.application if card_id & _OF_APPLICATION else ENVIRONMENT
+        for key in self._profile.keys.values():
+            if key.card_id == card_id and key.application == place:
+                return key
+        return None
 
     def _judge(self, key: Key, proof: bytes, wanted: bytes) -> bytes:
         """Believe a proof or count it against the key; the card keeps the count."""

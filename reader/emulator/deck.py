@@ -12,9 +12,11 @@ from reader.crypto import Algorithm
 from reader.emulator.cos import CardOs, Memory
 from reader.greeting import card_factor
 from reader.keys import TEST_ROOT, CardContext
-from reader.profile import Coding, Element, Profile
+from reader.profile import CardFile, Coding, Element, Profile, Structure
 
 MOST_TRIES = 3
+#: Filled rows of a log; the others of the file are blank.
+ROWS = 2
 #: Undecodable in GB 18030: what a worn chip gives for a text.
 _DAMAGE = b"\xff"
 
@@ -59,13 +61,12 @@ def build_card(
         profile.factors(region, card_factor(atr)),
     )
     values = _values(spec, profile)
-    records = {
-        file.name: [_record(element, values, spec.damaged) for element in file.elements]
-        for file in profile.files.values()
-    }
     pin = spec.pin + "f" * (len(spec.pin) % 2)
     memory = Memory(
-        records=records,
+        records={
+            file.name: _records(file, values, spec.damaged)
+            for file in profile.files.values()
+        },
         pin=bytes.fromhex(pin),
         most_tries=MOST_TRIES,
         tries_left=spec.tries,
@@ -79,7 +80,7 @@ def _values(spec: CardSpec, profile: Profile) -> dict[str, str]:
     return {
         "card_serial": spec.card_serial,
         "card_class": "3",
-        "spec_version": f"{profile.spec_prefix}.00",
+        "spec_version": f"{profile.spec_prefixes[0]}.00",
         "issuer": "915600000299010099010001",
         "issued_on": f"{spec.issued_on:%Y%m%d}",
         "valid_until": f"{spec.valid_until:%Y%m%d}",
@@ -118,14 +119,31 @@ def _element(profile: Profile, name: str) -> Element:
     raise AssertionError(msg)
 
 
-def _record(element: Element, values: Mapping[str, str], damaged: str) -> bytes:
-    value = values.get(element.name, "")
+def _records(file: CardFile, values: Mapping[str, str], damaged: str) -> list[bytes]:
+    """Lay out one file: its records, its rows, or its bytes as the only one."""
+    match file.structure:
+        case Structure.RECORDS:
+            return [
+                bytes((element.tag, element.width)) + _value(element, values, damaged)
+                for element in file.elements
+                for _ in range(element.times)
+            ]
+        case Structure.CYCLIC:
+            row = b"".join(_value(e, values, damaged) for e in file.elements)
+            return [row] * ROWS + [bytes(len(row))] * (file.least_records - ROWS)
+        case Structure.TRANSPARENT:
+            return [b"".join(_value(e, values, damaged) for e in file.elements)]
+
+
+def _value(element: Element, values: Mapping[str, str], damaged: str) -> bytes:
+    """Return an element's bytes: what the card says, else the profile's vector."""
+    value = values.get(element.name)
     if element.name == damaged:
-        raw = _DAMAGE * element.width
-    elif element.coding is Coding.TEXT:
-        raw = write_an(value, element.width)
-    elif element.coding is Coding.HEX:
-        raw = bytes.fromhex(value)
-    else:
-        raw = write_cn(value, element.width)
-    return bytes((element.tag, element.width)) + raw
+        return _DAMAGE * element.width
+    if value is None:
+        return bytes.fromhex(element.raw).ljust(element.width, b"\x00")
+    if element.coding is Coding.TEXT:
+        return write_an(value, element.width)
+    if element.coding is Coding.HEX:
+        return bytes.fromhex(value)
+    return write_cn(value, element.width)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from config.card_profiles import load_deck, load_profiles
@@ -14,10 +14,13 @@ from reader.emulator.deck import CardSpec, build_card
 from reader.keys import KeyProvider, TestKeys
 from reader.link import Link
 from reader.links.emulator import EmulatedSlot, EmulatorLink
+from reader.listed import Acceptance
+from reader.profile import Profile
 from reader.session import CardSession, read_card
 
 CARDS = Path(__file__).parents[2] / "config" / "cards"
 PROFILES = load_profiles(CARDS)
+PROVINCE, V3, V2, V1 = PROFILES
 DECK = {spec.card_id: spec for spec in load_deck(CARDS)}
 NOW = dt.datetime(2026, 11, 23, 9, 0, tzinfo=dt.UTC)
 
@@ -41,14 +44,21 @@ def a_slot(card: CardOs) -> tuple[EmulatedSlot, EmulatorLink]:
     return slot, EmulatorLink(slot)
 
 
-def read(link: Link, keys: KeyProvider | None = None) -> CardSession:
+def read(
+    link: Link,
+    keys: KeyProvider | None = None,
+    *,
+    acceptance: Acceptance | None = None,
+    profiles: Sequence[Profile] = PROFILES,
+) -> CardSession:
     """Read the card behind *link*."""
     return read_card(
         link,
-        PROFILES,
+        profiles,
         keys or TestKeys(),
         random_bytes=counted(),
         now=lambda: NOW,
+        acceptance=acceptance,
     )
 
 

@@ -7,12 +7,11 @@ import pytest
 from reader import apdu
 from reader.crypto import Algorithm
 from reader.emulator.cos import CardOs
-from reader.keys import CardContext, TestKeys
+from reader.keys import CardContext, Question, TestKeys
 from reader.profile import Profile
 from reader.proof import CHALLENGE_BYTES
-from tests.reader.cards import DECK, PROFILES, a_card
+from tests.reader.cards import DECK, V2, V3, a_card
 
-V3, V2 = PROFILES
 PIN_BLOCK = bytearray.fromhex("246810")
 SOURCE = bytes(CHALLENGE_BYTES)
 DF04 = bytes.fromhex("D15600000503")
@@ -38,9 +37,9 @@ def proof_for(profile: Profile, key: str, challenge: bytes) -> bytes:
     serial = DECK["v3-jia"].card_serial
     factor = bytes.fromhex("8444" + serial[:4] + serial[16:24])
     context = CardContext(Algorithm.SM4, profile.factors(serial[:6], factor))
-    return TestKeys().authenticate(
-        profile.keys[key], context, process=challenge, source=SOURCE
-    )
+    question = Question(profile.keys[key], challenge, SOURCE)
+    (proof,) = TestKeys().answer([question], context)
+    return proof
 
 
 def authenticate(card: CardOs, key: str, challenge: bytes) -> str:
@@ -74,7 +73,7 @@ def test_a_file_is_found_in_its_own_application_only():
 
     assert issuer[2:11] == DECK["v3-jia"].card_no.encode()
     assert status(card.transmit(apdu.read_tag(0x07, 11))) == "6982"
-    assert status(card.transmit(apdu.select_file(0xEF06))) == "6a82"
+    assert status(card.transmit(apdu.select_file(0xEF07))) == "6a82"
 
 
 def test_no_file_is_there_before_an_application_is():
@@ -112,10 +111,11 @@ def test_a_record_is_read_in_every_mode(command, first):
         ("00B2990000", "6a83"),  # no such tag
         ("00B2090400", "6a83"),  # no such record
         ("00B2000400", "6a83"),  # there is no record 0
-        ("00B2010300", "6a86"),  # a mode it does not have
+        ("00B2010600", "6a86"),  # a mode it does not have
         ("00B2010510", "6c40"),  # wrong length, and the right one
         ("00B201FC00", "6a82"),  # no such short file id
-        ("80B2010500", "6e00"),  # class
+        ("90B2010500", "6e00"),  # class
+        ("80B2010500", "6d00"),  # not an instruction of that class
         ("00FF000000", "6d00"),  # instruction
         ("00B2", "6700"),  # half a command
     ],

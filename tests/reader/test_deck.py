@@ -63,7 +63,8 @@ def test_there_is_a_card_of_every_kind():
     """Both generations, both algorithms, and each refusal with its own sentence."""
     good = [read(a_slot(a_card(card))[1]) for card in ("v3-jia", "v2-yi")]
 
-    assert [s.credential.algorithm.name for s in good] == ["SM4", "TDES"]
+    facts = [s.credential.card for s in good]
+    assert [card.algorithm.name for card in facts if card] == ["SM4", "TDES"]
     assert read(a_slot(a_card("v3-blocked"))[1]).pin_status.blocked
     with pytest.raises(CardExpiredError):
         read(a_slot(a_card("v3-expired"))[1])
@@ -97,4 +98,4 @@ def test_a_name_that_fits_nowhere_is_refused_when_the_card_is_made():
 
 def test_every_card_belongs_to_a_profile():
     """The deck would not build otherwise."""
-    assert {s.generation for s in DECK.values()} == {p.name for p in PROFILES}
+    assert {s.generation for s in DECK.values()} <= {p.name for p in PROFILES}

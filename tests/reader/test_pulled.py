@@ -15,7 +15,7 @@ from reader.errors import (
 )
 from reader.links.emulator import EmulatedSlot, EmulatorLink
 from reader.session import CardSession
-from tests.reader.cards import PROFILES, Wire, a_card, a_slot, read
+from tests.reader.cards import V3, Wire, a_card, a_slot, read
 
 PIN, WRONG_PIN = b"246810", b"135790"
 WHOLE_ATR = bytes.fromhex("3B6D000081544C96868444990100000001")
@@ -128,7 +128,7 @@ def test_another_card_with_power_is_recognised_by_its_numbers():
     """A reader that powers a new card up by itself must not hide the swap."""
     other = a_slot(a_card("v3-poor"))[1]
     other.power_on()
-    other.transmit(b"\x00\xa4\x04\x00\x0f" + PROFILES[0].environment)
+    other.transmit(b"\x00\xa4\x04\x00\x0f" + V3.environment)
     _, link = a_slot(a_card())
     swapped: list[bool] = []
     wire = Wire(link, lambda _n, c: other.transmit(c) if swapped else None)
