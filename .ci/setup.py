@@ -3,7 +3,7 @@
 ``setup.py run``    .venv with the locked packages, and the PC/SC link where it builds
 ``setup.py setup``  the same, and says again if the PC/SC link is off
 ``setup.py check``  the same, and the development packages
-``setup.py test``   the same, and Chromium for the browser tests
+``setup.py test``   the same, Chromium, and the PC/SC service with emulated readers
 
 Standard library only, and readable by an old Python, which it turns away in a
 sentence. As root on Debian it installs system packages itself; anybody else is told
@@ -57,6 +57,13 @@ PCSC_HEADERS = (
     "/usr/local/include/PCSC/winscard.h",
     "/opt/homebrew/include/PCSC/winscard.h",
 )
+#: Debian's packages and a file of each.
+CARD_STACK = {
+    "pcscd": "/usr/sbin/pcscd",
+    "vsmartcard-vpcd": "/usr/lib/pcsc/drivers/serial/libifdvpcd.so",
+    "libpcsclite-dev": "/usr/include/PCSC/winscard.h",
+    "softhsm2": "/usr/lib/softhsm/libsofthsm2.so",
+}
 BROWSERS = ("chromium", "chromium-browser")
 LOG_TAIL = 12
 
@@ -107,6 +114,7 @@ def prepare(extras: tuple[str, ...], *, remind: bool) -> None:
         _packages(state, "dev", DEV_LOCK)
     if "browser" in extras:
         _browser()
+        _card_stack()
 
 
 # --- the virtual environment ---
@@ -218,6 +226,24 @@ def _browser() -> None:
     if not any(shutil.which(name) for name in BROWSERS):
         msg = f"Chromium is still not on the path; see {LOG.relative_to(ROOT)}."
         raise SetupError(msg)
+
+
+# --- the card stack of the tests ---
+
+
+def _card_stack() -> None:
+    """Install what the reader's tests run through, or say what they skip without."""
+    missing = [name for name, file in CARD_STACK.items() if not Path(file).exists()]
+    if shutil.which("gcc") is None:
+        missing.append("gcc")
+    if not missing or not sys.platform.startswith("linux"):
+        return
+    if _is_debian_root() and _apt(missing):
+        return
+    _say(
+        f"{' '.join(missing)} is missing: the tests through the real PC/SC service "
+        f"and the HSM are skipped. To run them: {_command(missing)}"
+    )
 
 
 # --- system packages ---

@@ -65,7 +65,8 @@ IMPURE_CALLS = {"open", "print", "input", "now", "today", "utcnow", "time", "exe
 #: Who may import a library that talks to a device, a disk, a wire or a compiler.
 IMPORTERS: dict[str, set[str] | str | tuple[str, ...]] = {
     "smartcard": {"reader.links.pcsc"},
-    "serial": {"reader.links.serial"},
+    "serial": {"reader.links.serial_port"},
+    "PyKCS11": {"reader.providers.pkcs11"},
     "typst": {"terminal.receipt"},
     "sqlite_utils": {"settlement.journal", "settlement.verify"},
     "urllib3": {

@@ -10,12 +10,13 @@ directly here.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from reader.errors import (
     CardMuteError,
     CardRemovedError,
+    CardResetError,
     NoCardError,
     PcscMissingError,
     ReaderBusyError,
@@ -27,8 +28,13 @@ _NO_SERVICE = frozenset({0x8010001D, 0x8010001E, 0x80100013, 0x80100009})
 _NO_READER = frozenset({0x80100017, 0x8010002E})
 _MUTE = frozenset({0x80100066, 0x80100067})
 _NO_CARD = frozenset({0x8010000C, 0x80100069})
-_BUSY = 0x8010000B
-_STATE_PRESENT = 0x20
+_BUSY, _RESET = 0x8010000B, 0x80100068
+_STATE_CHANGED, _STATE_GONE, _STATE_PRESENT = 0x02, 0x0C, 0x20
+_TIMEOUT = 0x8010000A
+#: How long one wait for a change lasts; the service is looked for again after it.
+_WAIT_MS = 1000
+#: CM_IOCTL_GET_FEATURE_REQUEST (PC/SC part 10 §2.3).
+_GET_FEATURES = 3400
 
 
 class PcscLink:
@@ -118,6 +124,71 @@ class PcscLink:
             raise _translated(error, powering=False) from error
         return bytes((*data, high, low))
 
+    def features(self) -> Mapping[int, int]:
+        """Return the control code of each feature the reader has (PC/SC part 10).
+
+        Raises:
+            CardRemovedError: no card is powered up; readers tell it of a connection.
+        """
+        code = self._scard.SCARD_CTL_CODE(_GET_FEATURES)
+        try:
+            raw = self.control(code, b"")
+        except CardRemovedError:
+            if self._connection is None:
+                raise
+            return {}  # a reader without any answers that it knows no such command
+        return {
+            raw[place]: int.from_bytes(raw[place + 2 : place + 6], "big")
+            for place in range(0, len(raw) - 5, 6)
+        }
+
+    def control(self, code: int, data: bytes | bytearray) -> bytes:
+        """Send a command to the reader itself."""
+        if self._connection is None:
+            raise CardRemovedError
+        try:
+            answer = self._connection.control(code, list(data))
+        except self._errors as error:
+            raise _translated(error, powering=False) from error
+        return bytes(answer)
+
+    def changes(self) -> Iterator[bool | None]:
+        """Yield what the slot holds, and again whenever that changes; without end.
+
+        True is a card, False an empty slot, None no reader or no service. A wait that
+        ends without a change yields the same again, so that the caller may stop.
+        """
+        scard = self._scard
+        while True:
+            code, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
+            if code != scard.SCARD_S_SUCCESS:
+                yield None
+                continue
+            try:
+                yield from self._changes_in(context)
+            finally:
+                scard.SCardReleaseContext(context)
+
+    def _changes_in(self, context: Any) -> Iterator[bool | None]:
+        """Yield the changes until the service or the reader is gone."""
+        scard = self._scard
+        state = scard.SCARD_STATE_UNAWARE
+        while True:
+            code, names = scard.SCardListReaders(context, [])
+            name = next((n for n in names or () if self._wanted in n), None)
+            if code != scard.SCARD_S_SUCCESS or name is None:
+                yield None
+                return
+            code, found = scard.SCardGetStatusChange(context, _WAIT_MS, [(name, state)])
+            if code & 0xFFFFFFFF == _TIMEOUT:
+                yield bool(state & _STATE_PRESENT)
+                continue
+            if code != scard.SCARD_S_SUCCESS or found[0][1] & _STATE_GONE:
+                yield None
+                return
+            state = found[0][1] & ~_STATE_CHANGED
+            yield bool(state & _STATE_PRESENT)
+
     def power_off(self) -> None:
         """Disconnect, which powers the card down."""
         connection, self._connection = self._connection, None
@@ -159,6 +230,8 @@ def _translated(error: Exception, *, powering: bool) -> ReaderError:
     code = _code_of(error)
     if code == _BUSY:
         return ReaderBusyError(f"{code:08X}")
+    if code == _RESET and not powering:
+        return CardResetError(f"{code:08X}")
     if code in _NO_SERVICE | _NO_READER:
         return ReaderUnavailableError(f"{code:08X}")
     if powering and code in _NO_CARD:

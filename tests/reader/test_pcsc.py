@@ -13,6 +13,7 @@ import pytest
 from reader.errors import (
     CardMuteError,
     CardRemovedError,
+    CardResetError,
     NoCardError,
     PcscMissingError,
     ReaderBusyError,
@@ -271,7 +272,7 @@ def test_what_goes_wrong_at_power_up_has_its_name(
     [
         (0x80100016, CardRemovedError),  # right after it left
         (0x80100069, CardRemovedError),  # later, and after it came back
-        (0x80100068, CardRemovedError),  # somebody else reset it
+        (0x80100068, CardResetError),  # somebody else reset it
         (0x0, CardRemovedError),  # it left while it was answering
         (0x8010001D, ReaderUnavailableError),  # the service is gone
         (0x80100013, ReaderUnavailableError),  # the first call after that

@@ -1,0 +1,114 @@
+"""The card process: pyscard on this side of a pipe, the terminal on the other.
+
+    python -m reader.links.pcsc_child [PART OF THE READER'S NAME]
+
+Whatever a driver does, it does it here. The process ends when its input closes, so
+none is left behind by a terminal that was killed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+from reader.errors import CardRemovedError, ReaderError
+from reader.links import pipe
+from reader.links.pcsc import PcscLink
+
+#: Between two looks for a reader or a service that is not there.
+PAUSE_S = 0.2
+
+
+def main(arguments: list[str]) -> None:
+    """Serve one slot until the input closes."""
+    # The driver's own chatter must not be taken for an answer.
+    into, out = os.dup(0), os.dup(1)
+    os.dup2(2, 1)
+    sender = _Sender(out)
+    try:
+        link = PcscLink(arguments[0] if arguments else "")
+    except ReaderError as error:
+        sender.send(pipe.ERROR, pipe.put_error(error))
+        return
+    threading.Thread(target=_watch, args=(link, sender), daemon=True).start()
+    _serve(link, into, sender)
+    # The watch may sit in the service's library, and a hung driver in its own.
+    os._exit(0)
+
+
+class _Sender:
+    """Writes whole frames, whoever has one."""
+
+    def __init__(self, out: int) -> None:
+        self._out = out
+        self._lock = threading.Lock()
+
+    def send(self, kind: bytes, payload: bytes) -> None:
+        """Write one frame; a terminal that is gone ends the process."""
+        try:
+            with self._lock:
+                pipe.send(self._out, kind, payload)
+        except OSError:
+            os._exit(0)
+
+
+def _serve(link: PcscLink, into: int, sender: _Sender) -> None:
+    while True:
+        try:
+            operation, argument = pipe.receive(into)
+        except (EOFError, OSError):
+            return
+        try:
+            result = _done(link, operation, argument)
+        except ReaderError as error:
+            sender.send(pipe.ERROR, pipe.put_error(error))
+        else:
+            sender.send(pipe.RESULT, result)
+        finally:
+            argument[:] = bytes(len(argument))
+
+
+def _done(link: PcscLink, operation: bytes, argument: bytearray) -> bytes:
+    work: dict[bytes, Callable[[], bytes]] = {
+        pipe.NAME: link.name.encode,
+        pipe.POWER_ON: link.power_on,
+        pipe.TRANSMIT: lambda: link.transmit(argument),
+        pipe.FEATURES: lambda: pipe.put_features(link.features()),
+        pipe.CONTROL: lambda: _control(link, argument),
+        pipe.POWER_OFF: lambda: _powered_off(link),
+    }
+    return work[operation]()
+
+
+def _control(link: PcscLink, argument: bytearray) -> bytes:
+    code = int.from_bytes(argument[:4], "big")
+    return link.control(code, argument[4:])
+
+
+def _powered_off(link: PcscLink) -> bytes:
+    try:
+        link.power_off()
+    except CardRemovedError:
+        # It is out of the reader, and so without power: that is what was wanted.
+        return b""
+    return b""
+
+
+def _watch(link: PcscLink, sender: _Sender) -> None:
+    """Tell what the slot holds, first and after every change."""
+    words = {True: pipe.CARD, False: pipe.EMPTY, None: pipe.NO_READER}
+    said: bytes = b""
+    for holds in link.changes():
+        word = words[holds]
+        if word != said:
+            said = word
+            sender.send(pipe.SLOT, word)
+        if holds is None:
+            time.sleep(PAUSE_S)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
