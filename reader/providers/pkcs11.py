@@ -1,0 +1,248 @@
+"""Card keys in an HSM through PKCS#11: the only importer of PyKCS11.
+
+A root never leaves the HSM, and neither does anything derived from it: each level is a
+key of its own in the HSM's memory, made by C_DeriveKey from the factor and its
+complement, and gone with the session. What comes out is the proof.
+"""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from reader.crypto import Algorithm
+from reader.errors import KeyServiceError, KeyUnavailableError
+from reader.keys import CardContext, Question
+from reader.profile import Key
+
+_BLOCK = 8
+_MISSING = "PyKCS11 is not installed: run make setup"
+
+
+@dataclass(frozen=True, slots=True)
+class Sm4Mechanisms:
+    """The vendor's numbers for SM4; PKCS#11 2.40 has none."""
+
+    key_type: int
+    encrypt: int  #: ECB
+    derive: int  #: ECB_ENCRYPT_DATA
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class HsmSettings:
+    """Where the HSM is and what its keys are called there; all of it is the site's."""
+
+    module: str  #: path of the vendor's library
+    token: str  #: label of the token
+    pin: bytes = field(repr=False)
+    labels: Mapping[str, str]  #: key name to the label of its root
+    levels: int = 3  #: factors its roots need: 3 for the national ones
+    sm4: Sm4Mechanisms | None = None
+
+
+class HsmKeys:
+    """A KeyProvider over one token; its session is shared under a lock."""
+
+    name = "hsm"
+
+    def __init__(
+        self,
+        settings: HsmSettings,
+        *,
+        load: Callable[[str], Any] = importlib.import_module,
+    ) -> None:
+        """Take the settings; the token is opened when it is first needed.
+
+        Raises:
+            KeyServiceError: PyKCS11 is not installed, or the library does not load.
+        """
+        try:
+            self._api = load("PyKCS11")
+        except ImportError as error:
+            raise KeyServiceError(_MISSING) from error
+        self._settings = settings
+        self._library = self._api.PyKCS11Lib()
+        try:
+            self._library.load(settings.module)
+        except self._api.PyKCS11Error as error:
+            detail = f"the HSM's library does not load: {settings.module}"
+            raise KeyServiceError(detail) from error
+        self._guard = threading.Lock()
+        self._session: Any = None  # PyKCS11 has no types
+        self._roots: dict[str, Any] = {}
+
+    def answer(
+        self, questions: Sequence[Question], card: CardContext
+    ) -> tuple[bytes, ...]:
+        """Have each proof computed inside the HSM.
+
+        Raises:
+            KeyUnavailableError: a key has no label here, or the HSM has no such key
+                or no mechanism for the card's algorithm.
+            KeyServiceError: the HSM does not answer, or refuses the login.
+        """
+        family = self._family(card.algorithm)
+        with self._guard:
+            try:
+                return tuple(
+                    self._proof(family, question, card) for question in questions
+                )
+            except self._api.PyKCS11Error as error:
+                # A token that went away is opened anew by the next authentication.
+                self._forget()
+                detail = f"PKCS#11 {error}"
+                raise KeyServiceError(detail) from error
+
+    def secure(
+        self,
+        key: Key,
+        card: CardContext,
+        *,
+        process: bytes,
+        header: bytes,
+        data: bytes | bytearray,
+    ) -> bytes:
+        """Refuse: a terminal's token holds no keys that reset holders' PINs."""
+        del card, process, header, data
+        detail = f"{key.name} is not used through PKCS#11 at a counter"
+        raise KeyUnavailableError(detail)
+
+    def close(self) -> None:
+        """Log out; session keys are gone with it."""
+        with self._guard:
+            self._forget()
+
+    def _family(self, algorithm: Algorithm) -> _Family:
+        api, sm4 = self._api, self._settings.sm4
+        if algorithm is Algorithm.TDES:
+            return _Family(
+                key_type=api.CKK_DES2,
+                derive=api.CKM_DES3_ECB_ENCRYPT_DATA,
+                # A session key has 8 bytes. Three times the same ones make a key of
+                # 24 that computes alike, and single DES is off in newer libraries.
+                session_type=api.CKK_DES3,
+                session_times=3,
+                encrypt=api.CKM_DES3_ECB,
+                block=_BLOCK,
+            )
+        if algorithm is Algorithm.SM4 and sm4 is not None:
+            return _Family(
+                key_type=sm4.key_type,
+                derive=sm4.derive,
+                session_type=sm4.key_type,
+                session_times=1,
+                encrypt=sm4.encrypt,
+                block=2 * _BLOCK,
+            )
+        detail = f"no mechanism for {algorithm.name} is set up"
+        raise KeyUnavailableError(detail)
+
+    def _proof(self, family: _Family, question: Question, card: CardContext) -> bytes:
+        session = self._opened()
+        made: list[Any] = []
+        try:
+            handle = self._root(question.key)
+            for factor in card.factors[-self._settings.levels :]:
+                inverted = bytes(byte ^ 0xFF for byte in factor)
+                handle = self._derive(
+                    handle, family.derive, factor + inverted, family.key_type
+                )
+                made.append(handle)
+            process = question.process.ljust(family.block, b"\x00")
+            process *= family.session_times
+            handle = self._derive(handle, family.derive, process, family.session_type)
+            made.append(handle)
+            source = question.source.ljust(family.block, b"\x00")
+            mechanism = self._api.Mechanism(family.encrypt, None)
+            out = bytes(session.encrypt(handle, source, mechanism))
+        finally:
+            for derived in made:
+                session.destroyObject(derived)
+        if family.block == _BLOCK:
+            return out[:_BLOCK]
+        pairs = zip(out[:_BLOCK], out[_BLOCK:], strict=True)
+        return bytes(one ^ other for one, other in pairs)
+
+    def _derive(self, base: Any, mechanism: int, data: bytes, key_type: int) -> Any:
+        """Derive a key that stays: sensitive, not extractable, of this session."""
+        api = self._api
+        template = [
+            (api.CKA_CLASS, api.CKO_SECRET_KEY),
+            (api.CKA_KEY_TYPE, key_type),
+            (api.CKA_TOKEN, api.CK_FALSE),
+            (api.CKA_PRIVATE, api.CK_TRUE),
+            (api.CKA_SENSITIVE, api.CK_TRUE),
+            (api.CKA_EXTRACTABLE, api.CK_FALSE),
+            (api.CKA_DERIVE, api.CK_TRUE),
+            (api.CKA_ENCRYPT, api.CK_TRUE),
+        ]
+        how = api.KEY_DERIVATION_STRING_DATA_MechanismBase(data, mechanism)
+        return self._opened().deriveKey(base, template, how)
+
+    def _root(self, key: Key) -> Any:
+        if key.name not in self._roots:
+            label = self._settings.labels.get(key.name)
+            if label is None:
+                detail = f"{key.name} has no label in the HSM"
+                raise KeyUnavailableError(detail)
+            api = self._api
+            wanted = [(api.CKA_CLASS, api.CKO_SECRET_KEY), (api.CKA_LABEL, label)]
+            found = self._opened().findObjects(wanted)
+            if not found:
+                detail = f"{key.name} is not in the HSM under its label"
+                raise KeyUnavailableError(detail)
+            self._roots[key.name] = found[0]
+        return self._roots[key.name]
+
+    def _opened(self) -> Any:
+        """Return the session; find the token and log in if there is none."""
+        if self._session is None:
+            slot = next(
+                (
+                    slot
+                    for slot in self._library.getSlotList(tokenPresent=True)
+                    if self._label_in(slot) == self._settings.token
+                ),
+                None,
+            )
+            if slot is None:
+                detail = f"no token is called {self._settings.token}"
+                raise KeyServiceError(detail)
+            session = self._library.openSession(slot)
+            try:
+                session.login(self._settings.pin)
+            except self._api.PyKCS11Error as error:
+                if error.value != self._api.CKR_USER_ALREADY_LOGGED_IN:
+                    session.closeSession()
+                    raise
+            self._session = session
+        return self._session
+
+    def _label_in(self, slot: Any) -> str:
+        """Return a token's label, which comes padded with blanks or zeros."""
+        return str(self._library.getTokenInfo(slot).label).rstrip("\0 ")
+
+    def _forget(self) -> None:
+        session, self._session = self._session, None
+        self._roots.clear()
+        if session is not None:
+            try:
+                session.closeSession()
+            except self._api.PyKCS11Error:
+                # The token is gone, and the session with it.
+                return
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """The PKCS#11 numbers of one algorithm."""
+
+    key_type: int
+    derive: int
+    session_type: int
+    session_times: int
+    encrypt: int
+    block: int

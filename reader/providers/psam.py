@@ -1,0 +1,210 @@
+"""Card keys in a PSAM (part 9): session keys are delivered and used inside of it.
+
+A PSAM holds the national, a province's or a city's root of each key, and says which
+only by refusing other numbers of factors with 6A80. What it holds is learnt once when
+it is opened (part 9 §8).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+
+from reader import apdu
+from reader.apdu import exchange
+from reader.crypto import Algorithm
+from reader.errors import (
+    CardMuteError,
+    CardRemovedError,
+    KeyServiceError,
+    KeyUnavailableError,
+    NoCardError,
+    ReaderError,
+)
+from reader.keys import CardContext, Question
+from reader.link import Link
+from reader.profile import Key
+
+#: PSAM 应用 ADF (part 9).
+APPLICATION = bytes.fromhex("D15600000590")
+_ISSUER_FILE, _TERMINAL_FILE = 0x0015, 0x0016
+_TERMINAL_BYTES = 6
+_MOST_LEVELS = 3
+_OTHER_LEVEL = 0x6A80
+_PROOF_BYTES = 8
+
+
+class PsamKeys:
+    """A KeyProvider over the PSAM behind a link."""
+
+    name = "psam"
+
+    def __init__(
+        self, link: Link, applications: Mapping[Algorithm, bytes] | None = None
+    ) -> None:
+        """Take the PSAM's slot; nothing is powered before it is needed.
+
+        Args:
+            link: The slot.
+            applications: The application that holds the keys of each algorithm. The
+                public text has one for DES; where SM4 lies is the site's to say.
+        """
+        self._link = link
+        self._applications = applications or {Algorithm.TDES: APPLICATION}
+        self._guard = threading.Lock()
+        self._opened = False
+        self._selected: Algorithm | None = None
+        self._levels: dict[tuple[Algorithm, int], int] = {}
+        self._terminal_no = ""
+
+    @property
+    def terminal_no(self) -> str:
+        """终端机编号, twelve digits.
+
+        Raises:
+            KeyServiceError: the PSAM is not there.
+        """
+        with self._guard:
+            self._open()
+            return self._terminal_no
+
+    def answer(
+        self, questions: Sequence[Question], card: CardContext
+    ) -> tuple[bytes, ...]:
+        """Have each proof computed inside the PSAM.
+
+        Raises:
+            KeyUnavailableError: it does not hold a key, or not for this algorithm.
+            KeyServiceError: it is gone; the next authentication opens it anew.
+        """
+        with self._guard:
+            try:
+                self._open()
+                self._select(card.algorithm)
+                return tuple(self._proof(question, card) for question in questions)
+            except (CardRemovedError, CardMuteError, NoCardError) as error:
+                self._forget()
+                raise KeyServiceError(error.detail) from error
+
+    def secure(
+        self,
+        key: Key,
+        card: CardContext,
+        *,
+        process: bytes,
+        header: bytes,
+        data: bytes | bytearray,
+    ) -> bytes:
+        """Refuse: the public text does not say how a PSAM seals a card's command.
+
+        It names key usages for MAC and encryption, but not the parameters of CIPHER
+        DATA for them; a guess could lock a holder's card.
+        """
+        del card, process, header, data
+        detail = f"{key.name}: no public description of a PSAM's MAC"
+        raise KeyUnavailableError(detail)
+
+    def close(self) -> None:
+        """Power the PSAM down."""
+        with self._guard:
+            was_open = self._opened
+            self._forget()
+            if was_open:
+                self._link.power_off()
+
+    def _open(self) -> None:
+        """Power the PSAM up and read who it is.
+
+        Raises:
+            KeyServiceError: there is none, or it is no PSAM.
+        """
+        if self._opened:
+            return
+        try:
+            self._link.power_on()
+            self._select(next(iter(self._applications)))
+            raw = self._file(_TERMINAL_FILE)
+        except KeyServiceError:
+            raise
+        except ReaderError as error:
+            raise KeyServiceError(error.detail or error.code) from error
+        digits = raw[:_TERMINAL_BYTES].hex()
+        if len(raw) < _TERMINAL_BYTES or not digits.isdigit():
+            detail = "the PSAM's terminal number does not read"
+            raise KeyServiceError(detail)
+        self._terminal_no = digits
+        self._opened = True
+
+    def _forget(self) -> None:
+        self._opened, self._selected = False, None
+        self._levels.clear()
+
+    def _select(self, algorithm: Algorithm) -> None:
+        if algorithm is self._selected:
+            return
+        name = self._applications.get(algorithm)
+        if name is None:
+            detail = f"the PSAM has no application for {algorithm.name}"
+            raise KeyUnavailableError(detail)
+        answer = exchange(self._link, apdu.select_name(name))
+        if not answer.ok:
+            detail = f"SELECT of the PSAM's application answered {answer.status:04X}"
+            raise KeyServiceError(detail)
+        self._selected = algorithm
+
+    def _file(self, fid: int) -> bytes:
+        exchange(self._link, apdu.select_file(fid)).expect_ok("SELECT in the PSAM")
+        command = apdu.read_binary(0, 0)
+        return exchange(self._link, command).expect_ok("READ in the PSAM")
+
+    def _proof(self, question: Question, card: CardContext) -> bytes:
+        levels = self._levels_of(question.key, card.algorithm)
+        self._deliver(question.key, card.factors[-levels:], question.process)
+        answer = exchange(self._link, _cipher(question.source))
+        proof = answer.expect_ok("CIPHER DATA")
+        if len(proof) != _PROOF_BYTES:
+            detail = f"CIPHER DATA gave {len(proof)} bytes"
+            raise KeyServiceError(detail)
+        return proof
+
+    def _levels_of(self, key: Key, algorithm: Algorithm) -> int:
+        """Return how many factors the PSAM wants for *key*; learnt once, then known.
+
+        Raises:
+            KeyUnavailableError: it does not hold the key.
+        """
+        place = (algorithm, key.psam_id)
+        if place not in self._levels:
+            self._levels[place] = self._probe(key)
+        if not self._levels[place]:
+            raise KeyUnavailableError(key.name)
+        return self._levels[place]
+
+    def _probe(self, key: Key) -> int:
+        """Try one, two and three factors; 0: the key is not there."""
+        if not key.psam_id:
+            return 0
+        for levels in range(1, _MOST_LEVELS + 1):
+            command = _delivery(key, levels, bytes(8 * levels), bytes(8))
+            answer = exchange(self._link, command)
+            if answer.ok:
+                return levels
+            if answer.status != _OTHER_LEVEL:
+                return 0
+        return 0
+
+    def _deliver(self, key: Key, factors: Sequence[bytes], process: bytes) -> None:
+        """DELIVERY SESSION KEY with the factors of card, city and province."""
+        joined = b"".join(reversed(factors))
+        command = _delivery(key, len(factors), joined, process)
+        exchange(self._link, command).expect_ok("DELIVERY SESSION KEY")
+
+
+def _delivery(key: Key, levels: int, factors: bytes, process: bytes) -> bytes:
+    data = factors + process
+    usage = levels << 5 | key.usage
+    return bytes((0xBF, 0xDE, usage, key.psam_id, len(data))) + data
+
+
+def _cipher(source: bytes) -> bytes:
+    return bytes((0x80, 0xFA, 0x00, 0x00, len(source))) + source
