@@ -1,0 +1,1 @@
+"""Runs of many random inputs: bounded here, longer by FUZZ_COUNT."""
