@@ -94,13 +94,16 @@ class _Served(threading.Thread):
 
     def _answer(self, message: bytes) -> bytes | None:
         if len(message) > 1:
-            return self._card.transmit(message)
+            # A card that was changed so fast that nobody saw it has no power, and so
+            # no answer.
+            return self._card.transmit(message) if self._atr else b""
         (word,) = message
         if word == _GIVE_ATR:
             return self._atr or self._power_on()
         if word in {_POWER_ON, _RESET}:
             self._power_on()
         elif word == _POWER_OFF:
+            self._atr = b""
             self._card.power_off()
         return None
 

@@ -11,18 +11,22 @@ from pathlib import Path
 from config.card_profiles import load_deck, load_profiles
 from reader.emulator.cos import CardOs
 from reader.emulator.deck import CardSpec, build_card
-from reader.keys import KeyProvider, TestKeys
+from reader.keys import KeyProvider
 from reader.link import Link
-from reader.links.emulator import EmulatedSlot, EmulatorLink
+from reader.links.emulator import EmulatedCard
 from reader.listed import Acceptance
 from reader.profile import Profile
 from reader.session import CardSession, read_card
+from tests.reader.ways import Hand, InProcess, Way
 
 CARDS = Path(__file__).parents[2] / "config" / "cards"
 PROFILES = load_profiles(CARDS)
 PROVINCE, V3, V2, V1 = PROFILES
 DECK = {spec.card_id: spec for spec in load_deck(CARDS)}
 NOW = dt.datetime(2026, 11, 23, 9, 0, tzinfo=dt.UTC)
+
+#: The way the running test goes; the session suite changes it.
+WAY: Way = InProcess()
 
 
 def counted(start: int = 1) -> Callable[[int], bytes]:
@@ -37,11 +41,9 @@ def a_card(card_id: str = "v3-jia", **changed: object) -> CardOs:
     return build_card(spec, PROFILES, random_bytes=counted(100))
 
 
-def a_slot(card: CardOs) -> tuple[EmulatedSlot, EmulatorLink]:
-    """Put *card* into a slot."""
-    slot = EmulatedSlot()
-    slot.insert(card)
-    return slot, EmulatorLink(slot)
+def a_slot(card: EmulatedCard) -> tuple[Hand, Link]:
+    """Put *card* into the slot of the way that the test goes."""
+    return WAY.put(card)
 
 
 def read(
@@ -55,7 +57,7 @@ def read(
     return read_card(
         link,
         profiles,
-        keys or TestKeys(),
+        keys or WAY.keys(),
         random_bytes=counted(),
         now=lambda: NOW,
         acceptance=acceptance,
@@ -67,7 +69,7 @@ class Wire:
 
     def __init__(
         self,
-        inner: EmulatorLink,
+        inner: Link,
         change: Callable[[int, bytes], bytes | None] = lambda _number, _command: None,
     ) -> None:
         self._inner = inner

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from config.card_profiles import load_profiles
 from reader.crypto import Algorithm
 from reader.emulator.key_service import KeyService
 from reader.emulator.psam import PsamApplication, PsamCard, Root, root_below
@@ -12,8 +13,8 @@ from reader.keys import TEST_ROOT, CardContext
 from reader.links.emulator import EmulatedSlot, EmulatorLink
 from reader.providers.psam import APPLICATION, PsamKeys
 from reader.providers.two_step import CentreKeys
-from tests.reader.cards import V3
 
+PROVINCE, V3, *_ = load_profiles(Path(__file__).parents[2] / "config" / "cards")
 VECTORS = json.loads((Path(__file__).parent / "card_vectors.json").read_text("utf-8"))
 PROCESS = bytes.fromhex(VECTORS["challenge_R"])
 SOURCE = bytes.fromhex(VECTORS["source_S"])
@@ -37,7 +38,7 @@ def context(algorithm: Algorithm = Algorithm.TDES) -> CardContext:
 
 def a_psam(levels: int = 3, **changed: object) -> PsamCard:
     """Make a PSAM that holds every key of V3 at one level, for both algorithms."""
-    ids = {key.psam_id for key in V3.keys.values() if key.psam_id}
+    ids = {key.psam_id for key in PROVINCE.keys.values() if key.psam_id}
 
     def roots(algorithm: Algorithm) -> dict[int, Root]:
         below = root_below(algorithm, *FACTORS[: 3 - levels], root=TEST_ROOT)

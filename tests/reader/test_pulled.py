@@ -13,9 +13,12 @@ from reader.errors import (
     NoCardError,
     ReaderError,
 )
+from reader.keys import TestKeys
 from reader.links.emulator import EmulatedSlot, EmulatorLink
 from reader.session import CardSession
+from tests.pcsc.waiting import wait_until
 from tests.reader.cards import V3, Wire, a_card, a_slot, read
+from tests.reader.ways import Hand
 
 PIN, WRONG_PIN = b"246810", b"135790"
 WHOLE_ATR = bytes.fromhex("3B6D000081544C96868444990100000001")
@@ -42,7 +45,7 @@ def commands_of_everything() -> int:
 PLACES = range(commands_of_everything())
 
 
-def pulled(place: int) -> tuple[EmulatedSlot, Wire]:
+def pulled(place: int) -> tuple[Hand, Wire]:
     """Return a slot whose card is pulled before the command at *place*."""
     slot, link = a_slot(a_card())
 
@@ -126,7 +129,9 @@ def test_a_card_that_leaves_while_it_answers_has_not_answered():
 
 def test_another_card_with_power_is_recognised_by_its_numbers():
     """A reader that powers a new card up by itself must not hide the swap."""
-    other = a_slot(a_card("v3-poor"))[1]
+    slot = EmulatedSlot()
+    slot.insert(a_card("v3-poor"))
+    other = EmulatorLink(slot)
     other.power_on()
     other.transmit(b"\x00\xa4\x04\x00\x0f" + V3.environment)
     _, link = a_slot(a_card())
@@ -142,9 +147,10 @@ def test_another_card_with_power_is_recognised_by_its_numbers():
 
 def test_a_link_that_lost_power_to_another_reading_says_removed():
     """Two programs on one slot: the second resets the card under the first."""
-    slot, first = a_slot(a_card())
-    session = read(first)
-    read(EmulatorLink(slot))
+    slot = EmulatedSlot()
+    slot.insert(a_card())
+    session = read(EmulatorLink(slot), TestKeys())
+    read(EmulatorLink(slot), TestKeys())
 
     with pytest.raises(CardRemovedError):
         session.verify_pin(bytearray(PIN))
@@ -190,7 +196,8 @@ def test_a_slot_says_whether_it_holds_a_card():
     slot.remove()
 
     assert before == (True, True)
-    assert (slot.present, link.present()) == (False, False)
+    assert not slot.present
+    wait_until(lambda: not link.present())
 
 
 class Hostile:
