@@ -91,11 +91,6 @@ class CardFile:
         """Bytes of one record of a cyclic file, or of a whole transparent one."""
         return sum(element.width for element in self.elements)
 
-    @property
-    def sfi(self) -> int:
-        """The short identifier: the last five bits of the file's."""
-        return self.fid & 0x1F
-
     def element(self, name: str) -> Element:
         """Return the element called *name*; that it is there is the loader's care."""
         return next(element for element in self.elements if element.name == name)

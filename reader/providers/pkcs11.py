@@ -72,7 +72,8 @@ class HsmKeys:
             raise KeyServiceError(detail) from error
         self._guard = threading.Lock()
         self._session: Any = None  # PyKCS11 has no types
-        self._roots: dict[str, Any] = {}
+        self._roots: dict[tuple[str, int], Any] = {}
+        self._pin_refused = False
 
     def answer(
         self, questions: Sequence[Question], card: CardContext
@@ -120,6 +121,8 @@ class HsmKeys:
         if algorithm is Algorithm.TDES:
             return _Family(
                 key_type=api.CKK_DES2,
+                # Some tokens keep two-key 3DES with 24 bytes, the first 8 once more.
+                root_types=(api.CKK_DES2, api.CKK_DES3),
                 derive=api.CKM_DES3_ECB_ENCRYPT_DATA,
                 # A session key has 8 bytes. Three times the same ones make a key of
                 # 24 that computes alike, and single DES is off in newer libraries.
@@ -131,6 +134,7 @@ class HsmKeys:
         if algorithm is Algorithm.SM4 and sm4 is not None:
             return _Family(
                 key_type=sm4.key_type,
+                root_types=(sm4.key_type,),
                 derive=sm4.derive,
                 session_type=sm4.key_type,
                 session_times=1,
@@ -144,7 +148,7 @@ class HsmKeys:
         session = self._opened()
         made: list[Any] = []
         try:
-            handle = self._root(question.key)
+            handle = self._root(question.key, family)
             for factor in card.factors[-self._settings.levels :]:
                 inverted = bytes(byte ^ 0xFF for byte in factor)
                 handle = self._derive(
@@ -182,24 +186,54 @@ class HsmKeys:
         how = api.KEY_DERIVATION_STRING_DATA_MechanismBase(data, mechanism)
         return self._opened().deriveKey(base, template, how)
 
-    def _root(self, key: Key) -> Any:
-        if key.name not in self._roots:
+    def _root(self, key: Key, family: _Family) -> Any:
+        """Find a root by its label; a label may have a root of each algorithm.
+
+        Raises:
+            KeyUnavailableError: there is none.
+            KeyServiceError: there are several, and any could be the old one.
+        """
+        place = (key.name, family.key_type)
+        if place not in self._roots:
             label = self._settings.labels.get(key.name)
             if label is None:
                 detail = f"{key.name} has no label in the HSM"
                 raise KeyUnavailableError(detail)
-            api = self._api
-            wanted = [(api.CKA_CLASS, api.CKO_SECRET_KEY), (api.CKA_LABEL, label)]
-            found = self._opened().findObjects(wanted)
+            found = [
+                handle
+                for key_type in family.root_types
+                for handle in self._labelled(label, key_type)
+            ]
             if not found:
                 detail = f"{key.name} is not in the HSM under its label"
                 raise KeyUnavailableError(detail)
-            self._roots[key.name] = found[0]
-        return self._roots[key.name]
+            if len(found) > 1:
+                detail = f"{key.name} is {len(found)} times in the HSM under its label"
+                raise KeyServiceError(detail)
+            self._roots[place] = found[0]
+        return self._roots[place]
+
+    def _labelled(self, label: str, key_type: int) -> Sequence[Any]:
+        api = self._api
+        wanted = [
+            (api.CKA_CLASS, api.CKO_SECRET_KEY),
+            (api.CKA_KEY_TYPE, key_type),
+            (api.CKA_LABEL, label),
+        ]
+        handles: Sequence[Any] = self._opened().findObjects(wanted)
+        return handles
 
     def _opened(self) -> Any:
-        """Return the session; find the token and log in if there is none."""
+        """Return the session; find the token and log in if there is none.
+
+        Raises:
+            KeyServiceError: there is no such token, or it refused the PIN before.
+        """
         if self._session is None:
+            if self._pin_refused:
+                # Each login spends a try, and each card would cause one.
+                detail = "the HSM refused the PIN; correct it and start again"
+                raise KeyServiceError(detail)
             slot = next(
                 (
                     slot
@@ -216,10 +250,23 @@ class HsmKeys:
                 session.login(self._settings.pin)
             except self._api.PyKCS11Error as error:
                 if error.value != self._api.CKR_USER_ALREADY_LOGGED_IN:
+                    self._pin_refused = error.value in self._about_the_pin()
                     session.closeSession()
                     raise
             self._session = session
         return self._session
+
+    def _about_the_pin(self) -> frozenset[int]:
+        api = self._api
+        return frozenset(
+            {
+                api.CKR_PIN_INCORRECT,
+                api.CKR_PIN_LOCKED,
+                api.CKR_PIN_EXPIRED,
+                api.CKR_PIN_INVALID,
+                api.CKR_PIN_LEN_RANGE,
+            }
+        )
 
     def _label_in(self, slot: Any) -> str:
         """Return a token's label, which comes padded with blanks or zeros."""
@@ -241,6 +288,7 @@ class _Family:
     """The PKCS#11 numbers of one algorithm."""
 
     key_type: int
+    root_types: tuple[int, ...]
     derive: int
     session_type: int
     session_times: int

@@ -11,11 +11,9 @@ import threading
 from collections.abc import Mapping, Sequence
 
 from reader import apdu
-from reader.apdu import exchange
+from reader.apdu import Answer, exchange
 from reader.crypto import Algorithm
 from reader.errors import (
-    CardMuteError,
-    CardRemovedError,
     KeyServiceError,
     KeyUnavailableError,
     NoCardError,
@@ -30,7 +28,7 @@ APPLICATION = bytes.fromhex("D15600000590")
 _ISSUER_FILE, _TERMINAL_FILE = 0x0015, 0x0016
 _TERMINAL_BYTES = 6
 _MOST_LEVELS = 3
-_OTHER_LEVEL = 0x6A80
+_OTHER_LEVEL, _NO_KEY = 0x6A80, 0x6A88
 _PROOF_BYTES = 8
 
 
@@ -75,16 +73,23 @@ class PsamKeys:
 
         Raises:
             KeyUnavailableError: it does not hold a key, or not for this algorithm.
-            KeyServiceError: it is gone; the next authentication opens it anew.
+            KeyServiceError: it is gone, was reset or is damaged; the next
+                authentication opens it anew and learns its levels again.
         """
         with self._guard:
             try:
                 self._open()
                 self._select(card.algorithm)
                 return tuple(self._proof(question, card) for question in questions)
-            except (CardRemovedError, CardMuteError, NoCardError) as error:
+            except KeyServiceError:
                 self._forget()
-                raise KeyServiceError(error.detail) from error
+                raise
+            except KeyUnavailableError:
+                raise
+            except ReaderError as error:
+                # Its own words would be about the holder's card or the other reader.
+                self._forget()
+                raise KeyServiceError(error.detail or error.code) from error
 
     def secure(
         self,
@@ -116,7 +121,8 @@ class PsamKeys:
         """Power the PSAM up and read who it is.
 
         Raises:
-            KeyServiceError: there is none, or it is no PSAM.
+            KeyUnavailableError: the slot is empty.
+            KeyServiceError: it does not answer, or is no PSAM.
         """
         if self._opened:
             return
@@ -126,6 +132,10 @@ class PsamKeys:
             raw = self._file(_TERMINAL_FILE)
         except KeyServiceError:
             raise
+        except NoCardError as error:
+            # The driver's -2201: without a PSAM the next provider is asked.
+            detail = "there is no PSAM in its slot"
+            raise KeyUnavailableError(detail) from error
         except ReaderError as error:
             raise KeyServiceError(error.detail or error.code) from error
         digits = raw[:_TERMINAL_BYTES].hex()
@@ -146,22 +156,21 @@ class PsamKeys:
         if name is None:
             detail = f"the PSAM has no application for {algorithm.name}"
             raise KeyUnavailableError(detail)
-        answer = exchange(self._link, apdu.select_name(name))
-        if not answer.ok:
-            detail = f"SELECT of the PSAM's application answered {answer.status:04X}"
-            raise KeyServiceError(detail)
+        _taken(
+            exchange(self._link, apdu.select_name(name)), "SELECT of the application"
+        )
         self._selected = algorithm
 
     def _file(self, fid: int) -> bytes:
-        exchange(self._link, apdu.select_file(fid)).expect_ok("SELECT in the PSAM")
-        command = apdu.read_binary(0, 0)
-        return exchange(self._link, command).expect_ok("READ in the PSAM")
+        _taken(exchange(self._link, apdu.select_file(fid)), f"SELECT of {fid:04X}")
+        return _taken(
+            exchange(self._link, apdu.read_binary(0, 0)), f"READ of {fid:04X}"
+        )
 
     def _proof(self, question: Question, card: CardContext) -> bytes:
         levels = self._levels_of(question.key, card.algorithm)
         self._deliver(question.key, card.factors[-levels:], question.process)
-        answer = exchange(self._link, _cipher(question.source))
-        proof = answer.expect_ok("CIPHER DATA")
+        proof = _taken(exchange(self._link, _cipher(question.source)), "CIPHER DATA")
         if len(proof) != _PROOF_BYTES:
             detail = f"CIPHER DATA gave {len(proof)} bytes"
             raise KeyServiceError(detail)
@@ -181,7 +190,12 @@ class PsamKeys:
         return self._levels[place]
 
     def _probe(self, key: Key) -> int:
-        """Try one, two and three factors; 0: the key is not there."""
+        """Try one, two and three factors; 0: the key is not there.
+
+        Raises:
+            KeyUnavailableError: it says neither. That is not remembered: a PSAM that
+                was reset unseen says so of every key, until it is opened anew.
+        """
         if not key.psam_id:
             return 0
         for levels in range(1, _MOST_LEVELS + 1):
@@ -189,15 +203,27 @@ class PsamKeys:
             answer = exchange(self._link, command)
             if answer.ok:
                 return levels
-            if answer.status != _OTHER_LEVEL:
+            if answer.status == _NO_KEY:
                 return 0
+            if answer.status != _OTHER_LEVEL:
+                self._forget()
+                detail = f"{key.name}: the PSAM answered {answer.status:04X}"
+                raise KeyUnavailableError(detail)
         return 0
 
     def _deliver(self, key: Key, factors: Sequence[bytes], process: bytes) -> None:
         """DELIVERY SESSION KEY with the factors of card, city and province."""
         joined = b"".join(reversed(factors))
         command = _delivery(key, len(factors), joined, process)
-        exchange(self._link, command).expect_ok("DELIVERY SESSION KEY")
+        _taken(exchange(self._link, command), "DELIVERY SESSION KEY")
+
+
+def _taken(answer: Answer, doing: str) -> bytes:
+    """Return what a 9000 carries; any other status is the PSAM's, never the card's."""
+    if answer.ok:
+        return answer.data
+    detail = f"the PSAM's {doing} answered {answer.status:04X}"
+    raise KeyServiceError(detail)
 
 
 def _delivery(key: Key, levels: int, factors: bytes, process: bytes) -> bytes:

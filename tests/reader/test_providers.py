@@ -16,7 +16,7 @@ from reader.providers.pkcs11 import HsmKeys, HsmSettings, Sm4Mechanisms
 from reader.providers.psam import APPLICATION, PsamKeys
 from reader.providers.two_step import CentreKeys
 from tests.reader.cards import V3, a_card, a_slot, read
-from tests.reader.hsm import LABELS, MODULE, PIN, TOKEN, make_token, require_softhsm
+from tests.reader.hsm import LABELS, MODULE, PIN, TOKEN
 from tests.reader.providers import (
     ADDRESSES,
     FACTORS,
@@ -30,13 +30,6 @@ from tests.reader.providers import (
 )
 
 IRK, RKSSSE, RK1DF04 = (V3.keys[name] for name in ("IRK", "RKSSSE", "RK1DF04"))
-
-
-@pytest.fixture(scope="session")
-def token(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Make a token of SoftHSM2 for this run."""
-    require_softhsm()
-    make_token(tmp_path_factory.mktemp("hsm"))
 
 
 def hsm(**changed: object) -> HsmKeys:
@@ -154,13 +147,18 @@ def test_a_psam_pulled_and_put_back_is_opened_anew():
     assert keys.answer(questions("IRK"), context())
 
 
-def test_an_empty_psam_slot_is_a_service_that_is_not_there():
-    """Not a missing key: the next provider would hide a fallen-out PSAM."""
+def test_an_empty_psam_slot_leads_to_the_next_provider():
+    """The driver's -2201: a terminal without a PSAM asks the key service."""
     slot, keys = psam_slot(a_psam())
     slot.remove()
 
-    with pytest.raises(KeyServiceError):
+    with pytest.raises(KeyUnavailableError, match="no PSAM") as caught:
         keys.answer(questions("IRK"), context())
+
+    assert not isinstance(caught.value, KeyServiceError)
+    chain = ChainedKeys([keys, centre_keys()])
+    assert chain.answer(questions("IRK"), context())
+    assert chain.name == "centre"
 
 
 def test_a_card_in_the_psams_slot_is_no_psam():
@@ -320,7 +318,7 @@ def test_a_basic_read_is_one_exchange():
 
 
 def test_the_centre_resets_a_pin_in_the_drivers_third_step():
-    """24 hex digits for DES, 40 for SM4; the card takes it."""
+    """34 characters for DES, 50 for SM4, 18 to unblock; the card takes them."""
     for card_id in ("v3-jia", "v2-yi"):
         session = read(a_slot(a_card(card_id, tries=0))[1], centre_keys())
 

@@ -9,9 +9,11 @@ import pytest
 from reader.errors import (
     CardDataError,
     CardListedError,
+    CardNotSocialError,
     CardNotSupportedError,
     CardResetError,
     KeyRefusedError,
+    ReaderUnavailableError,
 )
 from reader.listed import Acceptance, ListedCards
 from reader.profile import Profile, Structure
@@ -249,3 +251,79 @@ def test_cards_may_draw_the_challenges_where_a_site_must_match_old_drivers():
     challenges = [c for c in wire.commands if c[1] == 0x84]
     assert len(challenges) == 3
     assert session.credential.proof.to_json()["drawn_by"] == "card"
+
+
+def test_a_holders_file_that_asks_for_two_keys_gets_both():
+    """A province may ask for its own key beside RKSSSE."""
+    name = "SSSEEF06"
+    both = dataclasses.replace(V3.files[name], read=(frozenset({"RKSSSE", "UKSSSE"}),))
+    profile = dataclasses.replace(V3, files={**V3.files, name: both})
+    wire = Wire(a_slot(a_card())[1])
+
+    session = read(wire, profiles=[profile])
+
+    shown = [command[3] for command in wire.commands if command[1] == 0x82]
+    assert sorted(shown) == [V3.keys["UKSSSE"].card_id, V3.keys["RKSSSE"].card_id]
+    assert session.credential.name == "测试甲"
+
+
+class StuckPower(Wire):
+    """A link whose reader goes away before the card can be powered down."""
+
+    def power_off(self) -> None:
+        """Fail, as a pulled cable makes it."""
+        raise ReaderUnavailableError
+
+
+def test_an_error_is_not_hidden_by_the_one_that_follows_it():
+    """The counter hears what ended the reading, not that the end failed too."""
+    link = StuckPower(
+        a_slot(a_card())[1],
+        lambda _n, c: b"\x6a\x82" if c[1] == 0xA4 else None,
+    )
+
+    with pytest.raises(CardNotSocialError):
+        read(link)
+
+
+@pytest.mark.parametrize("number", ["A1234567", "a12345674", "A12345675"])
+def test_a_number_that_is_none_is_refused_by_its_element(number):
+    """Cut short, in small letters, or with a wrong check character."""
+    card = a_card()
+    records = card.memory.records["SSSEEF05"]
+    records[6] = bytes((0x07, 0x09)) + number.encode().ljust(9, b"\x00")
+
+    with pytest.raises(CardDataError, match="card_no"):
+        read(a_slot(card)[1])
+
+
+def test_a_log_without_an_end_is_read_to_the_most_a_number_can_name():
+    """A broken card must not keep the counter waiting for ever."""
+    row = bytes.fromhex("0007329901000000012025030109301500003039000007D000007530")
+
+    def endless(_number: int, command: bytes) -> bytes | None:
+        is_row = command[1] == 0xB2 and command[3] == 0x04
+        return row + b"\x90\x00" if is_row else None
+
+    session = read(Wire(a_slot(a_card())[1], endless))
+    session.verify_pin(bytearray(PIN))
+
+    assert len(session.read_log("DF04EF08")) == 254
+
+
+def test_a_repetition_that_is_not_there_ends_its_group():
+    """Three may come; this card was issued with one."""
+    card = a_card()
+    records = card.memory.records["DF03EF06"]
+    first = next(record for record in records if record[0] == 0x4A)
+    card.memory.records["DF03EF06"] = [
+        *(record for record in records if record[0] != 0x4A),
+        first,
+    ]
+    session = read(a_slot(card)[1])
+    session.verify_pin(bytearray(PIN))
+
+    values = session.read_file("DF03EF06")
+
+    assert "items_4a.1.item_13" in values
+    assert "items_4a.2.item_13" not in values
