@@ -15,17 +15,28 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from flask import Flask
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+
+from config.card_profiles import load_profiles
 from config.catalogue import load_catalogue
 from config.centre_seed import load_persons
 from config.packs import load_packs
+from reader.emulator.key_service import KeyService
 from settlement.centre import persons
-from settlement.centre.book import Book
+from settlement.centre.book import Book, Clock
+from settlement.centre.gate import Secrets
 from settlement.centre.server import create_centre
 from settlement.centre.serving import listen
 from settlement.claim import Tier
+from terminal import key_seal
 from terminal.centre_keys import load_or_make_secrets
+from terminal.key_window import KeyWindow
 
 DEMO_PERSONS = Path(__file__).parent.parent / "config" / "demo_persons.toml"
+CARDS = Path(__file__).parent.parent / "config" / "cards"
+#: The newest generation: its profile has the keys of those before it, too.
+_KEY_PROFILE = "v3"
 
 
 def run_centre(  # noqa: PLR0913 # what the command line says, passed on by name
@@ -50,7 +61,8 @@ def run_centre(  # noqa: PLR0913 # what the command line says, passed on by name
         db_url: where the book is kept, as SQLAlchemy writes it.
         secret_file: JSON with ``access_key`` and ``secret_key``; made, readable by
             its owner only, if it is missing.
-        demonstration: enrol the demonstration persons and obey ``X-Demo-Fault``.
+        demonstration: enrol the demonstration persons, obey ``X-Demo-Fault``, and
+            answer for the keys of emulated cards.
         region: 参保地医保区划 the demonstration persons are insured in.
         packs_folder: the policy packs.
         catalogue_file: the catalogue of items.
@@ -61,6 +73,7 @@ def run_centre(  # noqa: PLR0913 # what the command line says, passed on by name
 
     Raises:
         click.ClickException: the secrets do not read.
+        ProfileError: the card profiles do not.
         ValueError: the host is not loopback.
         OSError: the port is taken, or a file cannot be read.
     """
@@ -79,6 +92,8 @@ def run_centre(  # noqa: PLR0913 # what the command line says, passed on by name
             now=now,
             tier=tier,
         )
+        if demonstration:
+            serve_card_keys(app, keys, now)
         server = listen(app, host, port)
         signal.signal(signal.SIGTERM, lambda _number, _frame: server.stop())
         if leave_with_parent:
@@ -92,6 +107,28 @@ def run_centre(  # noqa: PLR0913 # what the command line says, passed on by name
     finally:
         book.close()
     return 0
+
+
+def serve_card_keys(app: Flask, secrets: Secrets, now: Clock) -> None:
+    """Let the centre *app* answer for the keys of emulated cards, under a path of its.
+
+    Its address (密钥地址) of a key is the key's name.
+
+    Args:
+        app: The centre.
+        secrets: What a terminal must hold to be heard: the centre's own pair.
+        now: The centre's clock.
+
+    Raises:
+        ProfileError: the card profiles do not read.
+    """
+    profiles = {profile.name: profile for profile in load_profiles(CARDS)}
+    profile = profiles[_KEY_PROFILE]
+    service = KeyService(profile, {name: name for name in profile.keys})
+    window = KeyWindow(service.answer, secrets, now=now)
+    app.wsgi_app = DispatcherMiddleware(  # type: ignore[method-assign] # Flask's own idiom
+        app.wsgi_app, {key_seal.PATH: window}
+    )
 
 
 def _await_parent(leave: Callable[[], None]) -> None:

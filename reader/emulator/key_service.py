@@ -67,7 +67,7 @@ class KeyService:
             header=bytes.fromhex(header)[:4],
             data=bytes.fromhex(data),
         )
-        return body.hex().upper() + "|"
+        return f"{header}{body.hex().upper()}|"
 
     def _card(self, region: str, historical: str, algorithm: str) -> CardContext:
         factors = self._profile.factors(region, bytes.fromhex(historical)[-8:])

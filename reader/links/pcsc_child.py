@@ -1,6 +1,8 @@
 """The card process: pyscard on this side of a pipe, the terminal on the other.
 
-    python -m reader.links.pcsc_child [PART OF THE READER'S NAME]
+    python -m reader.links.pcsc_child EVENTS [PART OF THE SLOT'S NAME]
+
+EVENTS is the number of the pipe on which it tells what the slot holds.
 
 Whatever a driver does, it does it here. The process ends when its input closes, so
 none is left behind by a terminal that was killed.
@@ -25,50 +27,37 @@ PAUSE_S = 0.2
 def main(arguments: list[str]) -> None:
     """Serve one slot until the input closes."""
     # The driver's own chatter must not be taken for an answer.
-    into, out = os.dup(0), os.dup(1)
+    into, out = pipe.Pipe(os.dup(0)), pipe.Pipe(os.dup(1))
     os.dup2(2, 1)
-    sender = _Sender(out)
+    events, wanted = pipe.Pipe(int(arguments[0])), "".join(arguments[1:2])
     try:
-        link = PcscLink(arguments[0] if arguments else "")
+        link = PcscLink(wanted)
     except ReaderError as error:
-        sender.send(pipe.ERROR, pipe.put_error(error))
+        events.send(pipe.ERROR, pipe.put_error(error))
         return
-    threading.Thread(target=_watch, args=(link, sender), daemon=True).start()
-    _serve(link, into, sender)
+    threading.Thread(target=_watch, args=(link, events), daemon=True).start()
+    _serve(link, into, out)
     # The watch may sit in the service's library, and a hung driver in its own.
     os._exit(0)
 
 
-class _Sender:
-    """Writes whole frames, whoever has one."""
-
-    def __init__(self, out: int) -> None:
-        self._out = out
-        self._lock = threading.Lock()
-
-    def send(self, kind: bytes, payload: bytes) -> None:
-        """Write one frame; a terminal that is gone ends the process."""
-        try:
-            with self._lock:
-                pipe.send(self._out, kind, payload)
-        except OSError:
-            os._exit(0)
-
-
-def _serve(link: PcscLink, into: int, sender: _Sender) -> None:
+def _serve(link: PcscLink, into: pipe.Pipe, out: pipe.Pipe) -> None:
     while True:
         try:
-            operation, argument = pipe.receive(into)
+            operation, argument = into.receive()
         except (EOFError, OSError):
             return
+        kind = pipe.RESULT
         try:
             result = _done(link, operation, argument)
         except ReaderError as error:
-            sender.send(pipe.ERROR, pipe.put_error(error))
-        else:
-            sender.send(pipe.RESULT, result)
+            kind, result = pipe.ERROR, pipe.put_error(error)
         finally:
             argument[:] = bytes(len(argument))
+        try:
+            out.send(kind, result)
+        except OSError:
+            return
 
 
 def _done(link: PcscLink, operation: bytes, argument: bytearray) -> bytes:
@@ -97,7 +86,7 @@ def _powered_off(link: PcscLink) -> bytes:
     return b""
 
 
-def _watch(link: PcscLink, sender: _Sender) -> None:
+def _watch(link: PcscLink, events: pipe.Pipe) -> None:
     """Tell what the slot holds, first and after every change."""
     words = {True: pipe.CARD, False: pipe.EMPTY, None: pipe.NO_READER}
     said: bytes = b""
@@ -105,7 +94,10 @@ def _watch(link: PcscLink, sender: _Sender) -> None:
         word = words[holds]
         if word != said:
             said = word
-            sender.send(pipe.SLOT, word)
+            try:
+                events.send(pipe.SLOT, word)
+            except OSError:
+                return  # the terminal is gone, and this process ends with its input
         if holds is None:
             time.sleep(PAUSE_S)
 

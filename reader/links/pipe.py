@@ -1,8 +1,8 @@
 """The frames between a terminal and its card process: length, kind, payload.
 
 To the process: an operation's letter and its argument. From it: ``=`` and the result,
-``!`` and an error's class, a zero byte and its detail, or ``~`` and what the slot
-holds now, which comes unasked. Plain bytes: nothing of a peer is ever evaluated.
+``!`` and an error's class, a zero byte and its detail. On a pipe of its own ``~`` and
+what the slot holds, which comes unasked. Plain bytes: nothing of a peer is evaluated.
 """
 
 from __future__ import annotations
@@ -45,32 +45,50 @@ _ERRORS: Mapping[str, type[ReaderError]] = {
 }
 
 
-def send(pipe: int, kind: bytes, payload: bytes | bytearray | memoryview = b"") -> None:
-    """Write one frame. The payload may be a secret: it is not copied on the way.
+class Pipe:
+    """One direction of a pipe, frame by frame. Secrets are not copied on the way."""
 
-    Raises:
-        OSError: the other side is gone.
-    """
-    head = (len(payload) + 1).to_bytes(_LENGTH, "big") + kind
-    for part in (memoryview(head), memoryview(payload)):
-        rest = part
-        while rest:
-            rest = rest[os.write(pipe, rest) :]
+    def __init__(self, fd: int) -> None:
+        self._raw = FileIO(fd, closefd=False)
+        self.fd = fd
 
+    def send(self, kind: bytes, payload: bytes | bytearray = b"") -> None:
+        """Write one frame.
 
-def receive(pipe: int) -> tuple[bytes, bytearray]:
-    """Read one frame: its kind, and its payload in a buffer that can be wiped.
+        Raises:
+            OSError: the other side is gone.
+        """
+        head = bytearray((len(payload) + 1).to_bytes(_LENGTH, "big") + kind)
+        whole = head + payload
+        try:
+            rest = memoryview(whole)
+            while rest:
+                rest = rest[os.write(self.fd, rest) :]
+        finally:
+            whole[:] = bytes(len(whole))
 
-    Raises:
-        EOFError: the other side is gone, or does not speak frames.
-    """
-    head = _exactly(pipe, _LENGTH)
-    length = int.from_bytes(head, "big")
-    if not 1 <= length <= _LONGEST:
-        msg = "a frame of no possible length"
-        raise EOFError(msg)
-    kind = _exactly(pipe, 1)
-    return bytes(kind), _exactly(pipe, length - 1)
+    def receive(self) -> tuple[bytes, bytearray]:
+        """Read one frame: its kind, and its payload in a buffer that can be wiped.
+
+        Raises:
+            EOFError: the other side is gone, or does not speak frames.
+        """
+        head = self._exactly(_LENGTH + 1)
+        length = int.from_bytes(head[:_LENGTH], "big")
+        if not 1 <= length <= _LONGEST:
+            msg = "a frame of no possible length"
+            raise EOFError(msg)
+        return bytes(head[_LENGTH:]), self._exactly(length - 1)
+
+    def _exactly(self, length: int) -> bytearray:
+        buffer = bytearray(length)
+        place = 0
+        while place < length:
+            count = self._raw.readinto(memoryview(buffer)[place:])
+            if not count:
+                raise EOFError
+            place += count
+        return buffer
 
 
 def put_error(error: ReaderError) -> bytes:
@@ -102,15 +120,3 @@ def features_of(payload: bytes | bytearray) -> dict[int, int]:
         payload[place]: int.from_bytes(payload[place + 1 : place + size], "big")
         for place in range(0, len(payload) - _LENGTH, size)
     }
-
-
-def _exactly(pipe: int, length: int) -> bytearray:
-    buffer = bytearray(length)
-    view = memoryview(buffer)
-    with FileIO(pipe, closefd=False) as stream:
-        while view:
-            count = stream.readinto(view)
-            if not count:
-                raise EOFError
-            view = view[count:]
-    return buffer

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import selectors
 import subprocess
 import sys
 import threading
@@ -33,13 +35,18 @@ _GONE_S = 2.0
 
 @dataclass
 class _Process:
-    """One card process, and what it has said."""
+    """One card process, and what it has said of the slot."""
 
     child: subprocess.Popen[bytes]
+    into: pipe.Pipe
+    out: pipe.Pipe
+    events: pipe.Pipe
+    waiting: selectors.BaseSelector
     changed: threading.Condition = field(default_factory=threading.Condition)
-    answer: tuple[bytes, bytearray] | None = None
     slot: bytes = b""  #: nothing said yet
+    refusal: ReaderError | None = None  #: why it ended before it began
     ended: bool = False
+    name: str = ""
     listener: threading.Thread | None = None
 
 
@@ -65,7 +72,7 @@ class SupervisedPcscLink:
         self._wanted = wanted
         self._operation_s = operation_s
         self._control_s = control_s
-        self._command = (*command, wanted)
+        self._command = tuple(command)
         self._one_at_a_time = threading.Lock()
         self._starting = threading.Lock()
         self._process: _Process | None = None
@@ -90,8 +97,8 @@ class SupervisedPcscLink:
                 lambda: process.slot or process.ended, _FIRST_WORD_S
             )
             slot = process.slot
-            if process.ended and process.answer is not None:
-                raise self._told(process)
+            if process.refusal is not None:
+                raise process.refusal
         if slot in {b"", pipe.NO_READER} or process.ended:
             raise ReaderUnavailableError(self._wanted)
         return slot == pipe.CARD
@@ -111,7 +118,10 @@ class SupervisedPcscLink:
     def power_on(self) -> bytes:
         """Power the card up, alone, and return its answer to reset."""
         atr = bytes(self._ask(pipe.POWER_ON))
-        self._name = self._ask(pipe.NAME).decode("utf-8", "replace") or self._name
+        process = self._process
+        if process is not None and not process.name:
+            process.name = self._ask(pipe.NAME).decode("utf-8", "replace")
+            self._name = process.name or self._name
         return atr
 
     def transmit(self, command: bytes | bytearray) -> bytes:
@@ -154,31 +164,17 @@ class SupervisedPcscLink:
         """
         with self._one_at_a_time:
             process = self._running()
-            process.answer = None
             try:
-                pipe.send(_fd(process.child.stdin), operation, argument)
-            except OSError as error:
-                self._drop(process)
-                raise ReaderUnavailableError(self._wanted) from error
-            with process.changed:
-                process.changed.wait_for(
-                    lambda: process.answer is not None or process.ended,
-                    deadline_s or self._operation_s,
-                )
-                answer = _answer_of(process)
-            if answer is None:
+                process.into.send(operation, argument)
+                answer = _answer(process, deadline_s or self._operation_s)
+            except (OSError, EOFError) as error:
                 log.warning("card_process.dropped", extra={"ended": process.ended})
                 self._drop(process)
-                raise ReaderUnavailableError(self._wanted)
-            kind, payload = answer
-            if kind == pipe.ERROR:
-                raise pipe.error_of(payload)
-            return payload
-
-    def _told(self, process: _Process) -> ReaderError:
-        """Return the error with which a process ended."""
-        _, payload = process.answer or (b"", bytearray())
-        return pipe.error_of(payload)
+                raise ReaderUnavailableError(self._wanted) from error
+        kind, payload = answer
+        if kind == pipe.ERROR:
+            raise pipe.error_of(payload)
+        return payload
 
     def _running(self) -> _Process:
         """Return the card process, started anew if the last one is gone.
@@ -193,8 +189,8 @@ class SupervisedPcscLink:
             now = time.monotonic()
             too_soon = process is not None and now - self._started_at < RESTART_S
             if self._closed or too_soon:
-                if process is not None and process.answer is not None:
-                    raise self._told(process)
+                if process is not None and process.refusal is not None:
+                    raise process.refusal
                 raise ReaderUnavailableError(self._wanted)
             if process is not None:
                 _end(process)
@@ -203,11 +199,26 @@ class SupervisedPcscLink:
             return self._process
 
     def _start(self) -> _Process:
-        # A fixed program; what is wanted is one argument, never a shell's.
-        child = subprocess.Popen(  # noqa: S603
-            self._command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        process = _Process(child)
+        told, tells = os.pipe()
+        try:
+            # A fixed program; what is wanted is one argument, never a shell's.
+            child = subprocess.Popen(  # noqa: S603
+                (*self._command, str(tells), self._wanted),
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                pass_fds=(tells,),
+            )
+        except OSError:
+            os.close(told)
+            raise
+        finally:
+            os.close(tells)
+        out = pipe.Pipe(_fd(child.stdout))
+        waiting = selectors.DefaultSelector()
+        waiting.register(out.fd, selectors.EVENT_READ)
+        into, events = pipe.Pipe(_fd(child.stdin)), pipe.Pipe(told)
+        process = _Process(child, into, out, events, waiting)
         listener = threading.Thread(
             target=_listen, args=(process,), name="card-process", daemon=True
         )
@@ -223,22 +234,27 @@ class SupervisedPcscLink:
         _end(process)
 
 
-def _answer_of(process: _Process) -> tuple[bytes, bytearray] | None:
-    """Return what the listener took in meanwhile."""
-    return process.answer
+def _answer(process: _Process, deadline_s: float) -> tuple[bytes, bytearray]:
+    """Wait for the answer and read it.
+
+    Raises:
+        EOFError: the process is gone, or the deadline has passed.
+    """
+    if not process.waiting.select(deadline_s):
+        raise EOFError
+    return process.out.receive()
 
 
 def _listen(process: _Process) -> None:
-    """Take what the process says until it ends."""
-    out = _fd(process.child.stdout)
+    """Take what the process tells of the slot until it ends."""
     try:
         while True:
-            kind, payload = pipe.receive(out)
+            kind, payload = process.events.receive()
             with process.changed:
                 if kind == pipe.SLOT:
                     process.slot = bytes(payload)
                 else:
-                    process.answer = (kind, payload)
+                    process.refusal = pipe.error_of(payload)
                 process.changed.notify_all()
     except (EOFError, OSError):
         with process.changed:
@@ -256,6 +272,8 @@ def _end(process: _Process) -> None:
         log.warning("card_process.lingers")
     if process.listener is not None:
         process.listener.join(_GONE_S)
+    process.waiting.close()
+    os.close(process.events.fd)
     for stream in (process.child.stdin, process.child.stdout):
         if stream is not None:
             with contextlib.suppress(OSError):

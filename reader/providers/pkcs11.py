@@ -29,6 +29,7 @@ class Sm4Mechanisms:
     key_type: int
     encrypt: int  #: ECB
     derive: int  #: ECB_ENCRYPT_DATA
+    states_length: bool = False  #: a derived key's CKA_VALUE_LEN must be stated
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -140,6 +141,7 @@ class HsmKeys:
                 session_times=1,
                 encrypt=sm4.encrypt,
                 block=2 * _BLOCK,
+                states_length=sm4.states_length,
             )
         detail = f"no mechanism for {algorithm.name} is set up"
         raise KeyUnavailableError(detail)
@@ -152,12 +154,12 @@ class HsmKeys:
             for factor in card.factors[-self._settings.levels :]:
                 inverted = bytes(byte ^ 0xFF for byte in factor)
                 handle = self._derive(
-                    handle, family.derive, factor + inverted, family.key_type
+                    handle, family, factor + inverted, family.key_type
                 )
                 made.append(handle)
             process = question.process.ljust(family.block, b"\x00")
             process *= family.session_times
-            handle = self._derive(handle, family.derive, process, family.session_type)
+            handle = self._derive(handle, family, process, family.session_type)
             made.append(handle)
             source = question.source.ljust(family.block, b"\x00")
             mechanism = self._api.Mechanism(family.encrypt, None)
@@ -170,7 +172,7 @@ class HsmKeys:
         pairs = zip(out[:_BLOCK], out[_BLOCK:], strict=True)
         return bytes(one ^ other for one, other in pairs)
 
-    def _derive(self, base: Any, mechanism: int, data: bytes, key_type: int) -> Any:
+    def _derive(self, base: Any, family: _Family, data: bytes, key_type: int) -> Any:
         """Derive a key that stays: sensitive, not extractable, of this session."""
         api = self._api
         template = [
@@ -183,7 +185,9 @@ class HsmKeys:
             (api.CKA_DERIVE, api.CK_TRUE),
             (api.CKA_ENCRYPT, api.CK_TRUE),
         ]
-        how = api.KEY_DERIVATION_STRING_DATA_MechanismBase(data, mechanism)
+        if family.states_length:
+            template.append((api.CKA_VALUE_LEN, len(data)))
+        how = api.KEY_DERIVATION_STRING_DATA_MechanismBase(data, family.derive)
         return self._opened().deriveKey(base, template, how)
 
     def _root(self, key: Key, family: _Family) -> Any:
@@ -294,3 +298,4 @@ class _Family:
     session_times: int
     encrypt: int
     block: int
+    states_length: bool = False

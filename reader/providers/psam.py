@@ -25,7 +25,7 @@ from reader.profile import Key
 
 #: PSAM 应用 ADF (part 9).
 APPLICATION = bytes.fromhex("D15600000590")
-_ISSUER_FILE, _TERMINAL_FILE = 0x0015, 0x0016
+_TERMINAL_FILE = 0x0016
 _TERMINAL_BYTES = 6
 _MOST_LEVELS = 3
 _OTHER_LEVEL, _NO_KEY = 0x6A80, 0x6A88
@@ -60,7 +60,8 @@ class PsamKeys:
         """终端机编号, twelve digits.
 
         Raises:
-            KeyServiceError: the PSAM is not there.
+            KeyUnavailableError: the slot is empty.
+            KeyServiceError: the PSAM does not answer, or is none.
         """
         with self._guard:
             self._open()

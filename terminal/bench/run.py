@@ -22,6 +22,10 @@ FIGURES: Mapping[str, Callable[[Path], Figure]] = {
     "start.ready_ms": start.ready_ms,
     "start.rss_mb": start.rss_mb,
     "card.read_ms": card.read_ms,
+    "card.session_ms": card.session_ms,
+    "card.session_untimed_ms": card.session_untimed_ms,
+    "card.frames_us": card.frames_us,
+    "card.events_ms": card.events_ms,
     "centre.sign_in_ms": centre.sign_in_ms,
 }
 

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from config.settings import CONFIG_VARIABLE, PREFIX, ROOT
+from config.settings import ROOT
+from config.taker import CONFIG_VARIABLE, PREFIX
 from terminal.bench.figure import NS_PER_MS, Figure, Goal
 
 STARTS = 5

@@ -106,7 +106,7 @@ def test_a_card_that_hangs_does_not_hold_the_terminal(service: PcscService, slot
     with pytest.raises(ReaderUnavailableError):
         read(link)
 
-    assert time.monotonic() - begun < 2.5
+    assert time.monotonic() - begun < 5
     slot.remove()
     wait_until(lambda: holds(link) == "empty")
     put_in(slot, link)

@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import ECB
 
+from reader.crypto import Algorithm
 from reader.errors import KeyServiceError, KeyUnavailableError
 from reader.keys import TEST_ROOT, Question, TestKeys
 from reader.profile import Key
-from reader.providers.pkcs11 import HsmKeys, HsmSettings
+from reader.providers.pkcs11 import HsmKeys, HsmSettings, Sm4Mechanisms
 from tests.reader.cards import V3
 from tests.reader.hsm import LABELS, MODULE, PIN, TOKEN
 from tests.reader.providers import FACTORS, PROCESS, SOURCE, VECTORS, context
@@ -87,6 +91,47 @@ def test_a_root_of_another_algorithm_alone_is_no_root(keys):
         proof_of(keys, V3.keys["PUK"])
 
     assert not isinstance(caught.value, KeyServiceError)
+
+
+def wide(key: bytes, data: bytes) -> bytes:
+    """Encrypt with AES, which SoftHSM2 has in the place of SM4."""
+    box = Cipher(AES(key), ECB()).encryptor()  # noqa: S305 - the specification's mode
+    return box.update(data) + box.finalize()
+
+
+def test_a_cipher_of_16_bytes_is_used_by_the_vendors_numbers(keys):
+    """AES stands in for SM4: keys of one block, a proof folded to 8 bytes."""
+    api: Any = keys._api  # noqa: SLF001 - its numbers
+    numbers = Sm4Mechanisms(
+        api.CKK_AES,
+        api.CKM_AES_ECB,
+        api.CKM_AES_ECB_ENCRYPT_DATA,
+        states_length=True,  # AES has keys of several
+    )
+    with_aes = HsmKeys(settings(labels={"PUK": "of-this-test"}, sm4=numbers))
+    import_root(keys, "of-this-test", "CKK_AES", TEST_ROOT)
+    key = TEST_ROOT
+    for factor in FACTORS:
+        key = wide(key, factor + bytes(byte ^ 0xFF for byte in factor))
+    block = wide(wide(key, PROCESS + bytes(8)), SOURCE + bytes(8))
+
+    question = Question(V3.keys["PUK"], PROCESS, SOURCE)
+    (proof,) = with_aes.answer([question], context(Algorithm.SM4))
+
+    assert proof == bytes(a ^ b for a, b in zip(block[:8], block[8:], strict=True))
+    with_aes.close()
+
+
+def test_a_number_the_hsm_does_not_know_is_told_by_its_own_code(keys):
+    """The site's table is wrong; the log says where to look."""
+    api: Any = keys._api  # noqa: SLF001 - its numbers
+    numbers = Sm4Mechanisms(api.CKK_AES, 0x80000102, 0x80000103)
+    wrong = HsmKeys(settings(labels={"PUK": "of-this-test"}, sm4=numbers))
+    import_root(keys, "of-this-test", "CKK_AES", TEST_ROOT)
+
+    question = Question(V3.keys["PUK"], PROCESS, SOURCE)
+    with pytest.raises(KeyServiceError, match="MECHANISM_INVALID"):
+        wrong.answer([question], context(Algorithm.SM4))
 
 
 def test_two_roots_under_one_label_are_not_chosen_between(keys):

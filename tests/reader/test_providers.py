@@ -12,7 +12,7 @@ from reader.emulator.psam import PsamApplication, PsamCard
 from reader.errors import KeyServiceError, KeyUnavailableError
 from reader.keys import CardContext, KeyProvider, Question, TestKeys, card_key
 from reader.providers.chain import ChainedKeys
-from reader.providers.pkcs11 import HsmKeys, HsmSettings, Sm4Mechanisms
+from reader.providers.pkcs11 import HsmKeys, HsmSettings
 from reader.providers.psam import APPLICATION, PsamKeys
 from reader.providers.two_step import CentreKeys
 from tests.reader.cards import V3, a_card, a_slot, read
@@ -246,15 +246,6 @@ def test_sm4_without_the_vendors_numbers_is_not_guessed():
     """PKCS#11 has no mechanism of its own for it."""
     with pytest.raises(KeyUnavailableError, match="SM4"):
         hsm().answer(questions("IRK"), context(Algorithm.SM4))
-
-
-@pytest.mark.usefixtures("token")
-def test_the_vendors_numbers_reach_the_hsm():
-    """SoftHSM2 does not know them, and says so by its own code."""
-    keys = hsm(sm4=Sm4Mechanisms(0x80000101, 0x80000102, 0x80000103))
-
-    with pytest.raises(KeyServiceError, match="MECHANISM_INVALID"):
-        keys.answer(questions("IRK"), context(Algorithm.SM4))
 
 
 @pytest.mark.usefixtures("token")
