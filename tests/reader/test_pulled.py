@@ -88,6 +88,21 @@ def test_a_card_pulled_and_put_back_is_a_removed_card_too(place):
     assert card.proven == frozenset()
 
 
+@pytest.mark.parametrize("place", PLACES)
+def test_a_card_changed_for_another_is_never_taken_for_it(place):
+    """Nothing of the second is read in the session of the first; the second reads."""
+    slot, link = a_slot(a_card())
+
+    def swap(number: int, _command: bytes) -> None:
+        if number == place:
+            slot.insert(a_card("v2-yi"))
+
+    with pytest.raises((CardRemovedError, CardSwappedError, NoCardError)):
+        everything(Wire(link, swap))
+
+    assert read(link).credential.name == "测试乙"
+
+
 def test_a_card_that_came_back_reads_anew():
     """Nobody has to restart anything."""
     card = a_card()

@@ -45,6 +45,11 @@ DAY = dt.datetime(2026, 11, 23, 9, 30, tzinfo=ZONE)
 PIN = b"246810"
 
 
+PACKS = load_packs(CONFIG / "packs")
+PROFILES = load_profiles(CONFIG / "cards")
+CATALOGUE = load_catalogue(CONFIG / "catalogue" / "sample.toml")
+
+
 class Clock:
     """A clock that a story moves by hand."""
 
@@ -60,7 +65,13 @@ class Clock:
 class Counter:
     """Everything a story touches."""
 
-    def __init__(self, folder: Path, *, site: Site | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        site: Site | None = None,
+        slot: EmulatedSlot | None = None,
+    ) -> None:
         self.folder = folder
         self.clock = Clock()
         self.centre = SmallCentre(self.clock)
@@ -75,10 +86,10 @@ class Counter:
             on_difference="accept",
             host_keyboard_pin=True,
         )
-        self.packs = load_packs(CONFIG / "packs")
-        self.slot = EmulatedSlot()
-        self.profiles = load_profiles(CONFIG / "cards")
-        specs = load_deck(CONFIG / "cards")
+        self.packs = PACKS
+        self.slot = slot or EmulatedSlot()
+        self.profiles = PROFILES
+        self.specs = specs = load_deck(CONFIG / "cards")
         self.deck = Deck(
             self.slot,
             [(s.card_id, s.label, build_card(s, self.profiles)) for s in specs],
@@ -112,7 +123,7 @@ class Counter:
             deck=self.deck,
             centre=self.centre,
             journal=self.journal,
-            catalogue=load_catalogue(CONFIG / "catalogue" / "sample.toml"),
+            catalogue=CATALOGUE,
             pack_on=self._pack_on,
             now=self.clock,
             render=render_settlement,
@@ -188,8 +199,7 @@ def a_bill(
     item_code: str = "",
 ) -> Bill:
     """Return a bill of one line."""
-    catalogue = load_catalogue(CONFIG / "catalogue" / "sample.toml")
-    code = item_code or next(iter(catalogue.items))
+    code = item_code or next(iter(CATALOGUE.items))
     unit = Fraction(price)
     line = BillLine(code, Fraction(1), unit, line_amount(unit, Fraction(1)))
     return Bill(bill_no=bill_no, kind=kind, on=DAY, lines=(line,))
