@@ -87,7 +87,7 @@ def test_the_makefile_has_no_logic():
 
     assert set(targets) == {
         *("setup", "run", "demo", "test"),
-        *("check", "bench", "lock", "image"),
+        *("check", "cover", "fuzz", "bench", "lock", "image"),
     }
     assert "\t" not in text
 
