@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping, Sequence
 
 from reader.codec import card_no_check
@@ -18,10 +19,12 @@ from reader.credential import (
 from reader.crypto import Algorithm
 from reader.errors import CardDataError, CardExpiredError, CardNotSupportedError
 from reader.files import decode_element
+from reader.person_number import check_character
 from reader.profile import CardFile, Profile
 
 ISSUER_FILE, HOLDER_FILE = "SSSEEF05", "SSSEEF06"
 _SEX = {"1": Sex.MALE, "2": Sex.FEMALE, "9": Sex.UNSTATED}
+_CITIZEN = re.compile(r"[0-9]{17}[0-9X]", re.ASCII)
 _SERIAL_REGION = 6
 _BLANK = b"\x00 \xff"
 
@@ -92,7 +95,12 @@ def credential_of(
     algorithm: Algorithm,
     evidence: Evidence,
 ) -> Credential:
-    """Put what both files said together."""
+    """Put what both files said together.
+
+    Raises:
+        CardDataError: a citizen's number whose check character is wrong.
+    """
+    _check_person(holder["person_cert_no"])
     return Credential(
         certificate=CertificateType.SOCIAL_CARD,
         number=issuer["card_no"],
@@ -118,3 +126,10 @@ def credential_of(
             issuer=issuer["issuer"],
         ),
     )
+
+
+def _check_person(number: str) -> None:
+    """Refuse a citizen's number that is none; foreigners' have forms of their own."""
+    if _CITIZEN.fullmatch(number) and number[-1] != check_character(number[:-1]):
+        problem = "has a wrong check character"
+        raise CardDataError(HOLDER_FILE, "person_cert_no", problem)

@@ -327,3 +327,21 @@ def test_a_repetition_that_is_not_there_ends_its_group():
 
     assert "items_4a.1.item_13" in values
     assert "items_4a.2.item_13" not in values
+
+
+def test_a_citizens_number_with_a_wrong_check_is_refused():
+    """One worn bit would settle on somebody else's account."""
+    card = a_card()
+    card.memory.records["SSSEEF06"][0] = b"\x08\x12990100198001010028"
+
+    with pytest.raises(CardDataError, match="person_cert_no"):
+        read(a_slot(card)[1])
+
+
+def test_a_foreigners_number_has_a_form_of_its_own():
+    """Permanent residents have fifteen or eighteen characters with letters."""
+    card = a_card()
+    number = b"CHN990100800101"
+    card.memory.records["SSSEEF06"][0] = b"\x08\x12" + number.ljust(18, b"\x00")
+
+    assert read(a_slot(card)[1]).credential.person_cert_no == number.decode()
