@@ -176,6 +176,134 @@ def card_list(ctx: click.Context, *, as_json: bool, config: Path | None) -> None
     ctx.exit(run_card_list(load_settings(config), as_json=as_json))
 
 
+@card.command(
+    "driver",
+    epilog="Example: run_terminal.py card driver iReadCard "
+    "--file-address 'SSSEEF06|08|09|$'",
+)
+@click.argument("function", type=click.Choice(["iReadCardBas", "iReadCard"]))
+@click.option("--card", "card_id", help="Which demonstration card; see card list.")
+@click.option("--card-info", default="", help="卡识别码|卡号|; else the card's own.")
+@click.option("--file-address", default="", help="Files and tags, as pFileAddr.")
+@click.option("--gb18030", is_flag=True, help="Print bytes as the drivers do.")
+@config_option
+@click.pass_context
+def card_driver(  # noqa: PLR0913 - its options, by name
+    ctx: click.Context,
+    function: str,
+    card_id: str | None,
+    card_info: str,
+    file_address: str,
+    *,
+    gb18030: bool,
+    config: Path | None,
+) -> None:
+    """Answer one call of the old drivers (SSCardDriver.dll) from the card.
+
+    Prints personal data unmasked, as those drivers do. Exit code 1: the driver's
+    negative number and its words, on standard error.
+    """
+    from terminal.commands.card import FIRST_CARD
+    from terminal.commands.driver import run_driver
+
+    ctx.exit(
+        run_driver(
+            load_settings(config),
+            card_id or FIRST_CARD,
+            function=function,
+            card_info=card_info,
+            file_address=file_address,
+            as_bytes=gb18030,
+        )
+    )
+
+
+@card.command("emulate", epilog="Example: run_terminal.py card emulate --as serial")
+@click.option("--card", "card_id", help="Which demonstration card; see card list.")
+@click.option(
+    "--as",
+    "offer",
+    type=click.Choice(["vpcd", "serial", "pinpad"]),
+    default="vpcd",
+    show_default=True,
+    help="A card for PC/SC, a serial card reader, or a serial PIN pad.",
+)
+@click.option(
+    "--port", type=click.IntRange(1, 65535), help="Of vpcd's slot; else its first."
+)
+@click.option(
+    "--dialect", default="hd100", show_default=True, help="Of the serial reader."
+)
+@click.option("--digits", default="", help="Entered on the pad; else the card's PIN.")
+@config_option
+@click.pass_context
+def card_emulate(  # noqa: PLR0913, PLR0917 - its options, by name
+    ctx: click.Context,
+    card_id: str | None,
+    offer: str,
+    port: int | None,
+    dialect: str,
+    digits: str,
+    config: Path | None,
+) -> None:
+    """Offer an emulated card to other programs until Ctrl-C.
+
+    Prints where it is: vpcd's slot for the real PC/SC service, or the device file of
+    a serial reader (with a PSAM in its second slot) or of a PIN pad. All of it holds
+    the published test keys and invented people.
+    """
+    from reader.links.serial import DIALECTS
+    from terminal.commands.card import FIRST_CARD
+    from terminal.commands.emulate import VPCD_PORT, Offer, run_emulate
+
+    if dialect not in DIALECTS:
+        raise click.BadParameter(", ".join(DIALECTS), param_hint="--dialect")
+    ctx.exit(
+        run_emulate(
+            load_settings(config),
+            card_id or FIRST_CARD,
+            Offer(offer),
+            port=port or VPCD_PORT,
+            dialect=dialect,
+            digits=digits,
+        )
+    )
+
+
+@card.command("psam", epilog="Example: run_terminal.py card psam --port 35964")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), help="Of vpcd's slot; else its second."
+)
+@config_option
+@click.pass_context
+def card_psam(ctx: click.Context, port: int | None, config: Path | None) -> None:
+    """Offer an emulated PSAM in vpcd's second slot until Ctrl-C."""
+    from terminal.commands.emulate import PSAM_PORT, run_psam
+
+    ctx.exit(run_psam(load_settings(config), port=port or PSAM_PORT))
+
+
+@card.command("pin", epilog="Example: run_terminal.py card pin change")
+@click.argument("work", type=click.Choice(["change", "unblock", "reset"]))
+@click.option("--card", "card_id", help="Which demonstration card; see card list.")
+@config_option
+@click.pass_context
+def card_pin(
+    ctx: click.Context, work: str, card_id: str | None, config: Path | None
+) -> None:
+    """Change, unblock or reset the PIN of the card in the reader.
+
+    Digits are asked for without showing them, or entered on the site's PIN pad; never
+    on the command line. Unblocking and resetting need a key service with the PUK.
+
+    Exit code 1: the card did not do it, and the answer says why.
+    """
+    from terminal.commands.card import FIRST_CARD
+    from terminal.commands.card_pin import PinWork, run_card_pin
+
+    ctx.exit(run_card_pin(load_settings(config), PinWork(work), card_id or FIRST_CARD))
+
+
 @main.command(epilog="Example: run_terminal.py centre --port 8621")
 @config_option
 @click.option("--port", type=click.IntRange(0, 65535), help="0: any free one.")

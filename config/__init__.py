@@ -1,6 +1,9 @@
 """What a site sets up, checked once at start; files in, typed values out.
 
 settings    the terminal's settings: a TOML file and the environment
+card_settings  those of reader, keys and PIN
+taker       one setting after the other: environment, file, default
+listed_cards   reported cards: CSV in, reader.listed out
 packs       policy packs: TOML in, settlement.policy out
 catalogue   the catalogue of items: TOML in, settlement.catalogue out
 toml_table  a TOML table that refuses an unknown key by name

@@ -11,41 +11,38 @@ import datetime as dt
 import ipaddress
 import os
 import re
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from types import MappingProxyType
-from typing import NoReturn, TypeVar
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from config.errors import SettingsError
-from config.toml_table import Table, read
+from config.card_settings import (
+    KeySettings,
+    PinSettings,
+    ReaderSettings,
+    check_cards,
+    check_production_cards,
+    take_keys,
+    take_pin,
+    take_reader,
+)
+from config.taker import CONFIG_VARIABLE, DEFAULT, Effective, Taker
 from settlement.claim import Tier
 
-E = TypeVar("E", bound=StrEnum)
-T = TypeVar("T")
-
-PREFIX = "TERMINAL_"
-CONFIG_VARIABLE = "TERMINAL_CONFIG"
 ROOT = Path(__file__).resolve().parent.parent
 
 DEMO_INSTITUTION = "H99010000001"
 DEMO_REGION = "230800"
-MASK = "********"
 MAX_PORT = 65_535
 MAX_WAIT_S = 300
 MAX_STREAMS = 64
 MAX_TERMINAL_NO = 9
 
-_DEFAULT = "default"
-_ENVIRONMENT = "the environment"
-_UNKNOWN = "unknown setting"
-_SECTIONS = ("server", "site", "centre", "reader", "pin", "policy", "tokens")
-_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}", re.ASCII)
+_SECTIONS = (
+    *("server", "site", "centre", "reader", "keys", "pin"),
+    *("policy", "tokens"),
+)
 _REGION = re.compile(r"\d{6}", re.ASCII)
 _INSTITUTION = re.compile(r"[A-Z]\d{11}", re.ASCII)
 
@@ -55,13 +52,6 @@ class Mode(StrEnum):
 
     DEMONSTRATION = "demonstration"
     PRODUCTION = "production"
-
-
-class ReaderLink(StrEnum):
-    """Where cards are read."""
-
-    EMULATOR = "emulator"
-    PCSC = "pcsc"
 
 
 class OnDifference(StrEnum):
@@ -96,6 +86,7 @@ class ServerSettings:
     allowed_hosts: tuple[str, ...]
     allowed_origins: tuple[str, ...]
     max_streams: int
+    driver_callers: tuple[str, ...]  #: names in [tokens] that read whole card data
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,40 +119,11 @@ class CentreSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class ReaderSettings:
-    """``[reader]``: the card reader."""
-
-    link: ReaderLink
-    pcsc_reader: str  #: part of the reader's name; empty: the first one
-
-
-@dataclass(frozen=True, slots=True)
-class PinSettings:
-    """``[pin]``: where the holder types."""
-
-    host_keyboard: bool
-
-
-@dataclass(frozen=True, slots=True)
 class PolicySettings:
     """``[policy]``: what the site decided."""
 
     on_difference: OnDifference
     on_not_found: OnNotFound
-
-
-@dataclass(frozen=True, slots=True)
-class Effective:
-    """One setting as it holds, and where it came from."""
-
-    key: str
-    shown: str  #: secrets masked
-    origin: str
-
-    @property
-    def variable(self) -> str:
-        """Name its environment variable."""
-        return variable(self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +141,7 @@ class Settings:
     site: SiteSettings
     centre: CentreSettings
     reader: ReaderSettings
+    keys: KeySettings
     pin: PinSettings
     policy: PolicySettings
     tokens: Mapping[str, str]  #: integration -> SHA-256 of its bearer token, hex
@@ -224,15 +187,6 @@ class Settings:
         )
 
 
-def variable(key: str) -> str:
-    """Name the environment variable of *key*.
-
-    >>> variable("server.port")
-    'TERMINAL_SERVER_PORT'
-    """
-    return PREFIX + key.replace(".", "_").upper()
-
-
 def load_settings(
     path: Path | None = None, environ: Mapping[str, str] | None = None
 ) -> Settings:
@@ -249,9 +203,13 @@ def load_settings(
     environ = os.environ if environ is None else environ
     if path is None and environ.get(CONFIG_VARIABLE):
         path = Path(environ[CONFIG_VARIABLE])
-    taker = _Taker(path, environ)
+    taker = Taker(path, environ, root=ROOT, sections=_SECTIONS)
     settings = _settings(taker)
     taker.finish()
+    check_cards(taker, settings.reader, settings.keys, settings.pin)
+    for name in settings.server.driver_callers:
+        if name not in settings.tokens:
+            taker.refuse("server.driver_callers", f"{name!r} has no token in [tokens]")
     if settings.demonstration:
         _check_demonstration(taker, settings)
     else:
@@ -259,8 +217,8 @@ def load_settings(
     return settings
 
 
-def _settings(take: _Taker) -> Settings:
-    mode = take.mode()
+def _settings(take: Taker) -> Settings:
+    mode = _mode(take)
     demo = mode is Mode.DEMONSTRATION
     return Settings(
         mode=mode,
@@ -277,6 +235,7 @@ def _settings(take: _Taker) -> Settings:
             allowed_hosts=take.words("server.allowed_hosts"),
             allowed_origins=take.words("server.allowed_origins"),
             max_streams=take.whole("server.max_streams", 8, 1, MAX_STREAMS),
+            driver_callers=take.words("server.driver_callers"),
         ),
         site=SiteSettings(
             institution_code=take.matching(
@@ -299,13 +258,9 @@ def _settings(take: _Taker) -> Settings:
             connect_timeout_s=take.whole("centre.connect_timeout_s", 3, 1, MAX_WAIT_S),
             read_timeout_s=take.whole("centre.read_timeout_s", 8, 1, MAX_WAIT_S),
         ),
-        reader=ReaderSettings(
-            link=take.word(
-                "reader.link", ReaderLink.EMULATOR if demo else ReaderLink.PCSC
-            ),
-            pcsc_reader=take.text("reader.pcsc_reader", ""),
-        ),
-        pin=PinSettings(host_keyboard=take.flag("pin.host_keyboard", default=demo)),
+        reader=(reader := take_reader(take, demonstration=demo)),
+        keys=take_keys(take, reader, demonstration=demo),
+        pin=take_pin(take, demonstration=demo),
         policy=PolicySettings(
             on_difference=take.word("policy.on_difference", OnDifference.ASK),
             on_not_found=take.word("policy.on_not_found", OnNotFound.REVERSE),
@@ -316,7 +271,14 @@ def _settings(take: _Taker) -> Settings:
     )
 
 
-def _check_demonstration(take: _Taker, settings: Settings) -> None:
+def _mode(take: Taker) -> Mode:
+    """Take the mode; a file must say which, an empty desk is a demonstration."""
+    if take.path_of_file is not None and not take.said("mode"):
+        take.refuse("mode", "is missing; say demonstration or production")
+    return take.word("mode", Mode.DEMONSTRATION)
+
+
+def _check_demonstration(take: Taker, settings: Settings) -> None:
     """Keep play money away from a real centre."""
     host = urlsplit(settings.centre.url).hostname
     if host is not None and not _is_loopback(host):
@@ -327,7 +289,7 @@ def _check_demonstration(take: _Taker, settings: Settings) -> None:
         )
 
 
-def _check_production(take: _Taker, settings: Settings) -> None:
+def _check_production(take: Taker, settings: Settings) -> None:
     """Refuse what only a demonstration may leave out or use."""
     for key, value in (
         ("centre.url", settings.centre.url),
@@ -337,236 +299,9 @@ def _check_production(take: _Taker, settings: Settings) -> None:
         if not value:
             take.refuse(key, "is missing; production has no default for it")
     for key in ("site.institution_code", "site.institution_name", "site.region"):
-        if take.origin(key) == _DEFAULT:
+        if take.origin(key) == DEFAULT:
             take.refuse(key, "is missing; production has no default for it")
-    if settings.reader.link is ReaderLink.EMULATOR:
-        take.refuse("reader.link", "emulated cards are for the demonstration only")
-    if settings.pin.host_keyboard:
-        take.refuse(
-            "pin.host_keyboard", "a PIN on this keyboard is for the demonstration only"
-        )
-
-
-class _Taker:
-    """Takes each setting from the environment, the file or its default."""
-
-    def __init__(self, path: Path | None, environ: Mapping[str, str]) -> None:
-        self._path = self.path_of_file = path
-        self._environ = environ
-        self._known = {CONFIG_VARIABLE}
-        self.effective: list[Effective] = []
-        self._top = self._read(path)
-        self._tables: dict[str, Table] = {}
-
-    def _read(self, path: Path | None) -> Table:
-        if path is None:
-            return Table({}, "", self._refusal)
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            problem = f"cannot be read ({error.strerror})"
-            raise SettingsError(str(path), "", problem) from error
-        return read(data, self._refusal)
-
-    def _refusal(self, key: str, problem: str) -> SettingsError:
-        return SettingsError(str(self._path), key, problem)
-
-    def origin(self, key: str) -> str:
-        """Say where *key* came from."""
-        return next(row.origin for row in self.effective if row.key == key)
-
-    def refuse(self, key: str, problem: str) -> NoReturn:
-        """Refuse the value of *key*, naming where it came from."""
-        if self._path is not None and variable(key) not in self._environ:
-            raise SettingsError(str(self._path), key, problem)
-        raise SettingsError(_ENVIRONMENT, variable(key), problem)
-
-    def finish(self) -> None:
-        """Refuse every key and every variable that is no setting."""
-        for table in self._tables.values():
-            table.finish()
-        self._top.finish()
-        starts = tuple(variable(section) + "_" for section in _SECTIONS)
-        for name in self._environ:
-            # TERMINAL_EMULATOR and the like are other programs'.
-            if name.startswith(starts) and name not in self._known:
-                raise SettingsError(_ENVIRONMENT, name, _UNKNOWN)
-
-    # -- one method per type; each takes the file's value even if it is overruled --
-
-    def mode(self) -> Mode:
-        """Take the mode; a file must say which, an empty desk is a demonstration."""
-        said = self._in_file("mode") or variable("mode") in self._environ
-        if self._path is not None and not said:
-            self.refuse("mode", "is missing; say demonstration or production")
-        return self.word("mode", Mode.DEMONSTRATION)
-
-    def text(self, key: str, default: str) -> str:
-        """Take a text, which may be empty."""
-        table, name = self._at(key)
-        in_file = table.text(name, empty=True) if table.has(name) else None
-        return self._note(key, self._variable(key), in_file, default)
-
-    def secret(self, key: str) -> str:
-        """Take a secret: none by default, never shown, in a file of its owner only."""
-        value = self.text(key, "")
-        last = self.effective.pop()
-        if value and variable(key) not in self._environ:
-            self._check_private(key)
-        shown = MASK if value else '""'
-        self.effective.append(Effective(key, shown, last.origin))
-        return value
-
-    def matching(
-        self, key: str, default: str, pattern: re.Pattern[str], what: str
-    ) -> str:
-        """Take a text of a fixed form."""
-        value = self.text(key, default)
-        if pattern.fullmatch(value) is None:
-            self.refuse(key, f"{value!r} is not {what}")
-        return value
-
-    def url(self, key: str) -> str:
-        """Take an http(s) address, or nothing."""
-        value = self.text(key, "")
-        parts = urlsplit(value)
-        if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
-            self.refuse(key, "must be an address such as https://centre.example")
-        if parts.username or parts.password:
-            self.refuse(key, "must not hold a password; that is centre.secret_key")
-        return value
-
-    def whole(self, key: str, default: int, least: int, most: int) -> int:
-        """Take a whole number within its limits."""
-        table, name = self._at(key)
-        in_file = table.whole(name) if table.has(name) else None
-        in_environment = self._variable(key)
-        if in_environment is not None and not _is_whole(in_environment):
-            self.refuse(key, f"{in_environment!r} is not a whole number")
-        number = None if in_environment is None else int(in_environment)
-        value = self._note(key, number, in_file, default)
-        if not least <= value <= most:
-            self.refuse(key, f"must be from {least} to {most}")
-        return value
-
-    def flag(self, key: str, *, default: bool) -> bool:
-        """Take true or false."""
-        table, name = self._at(key)
-        in_file = table.flag(name) if table.has(name) else None
-        in_environment = self._variable(key)
-        if in_environment not in {None, "true", "false"}:
-            self.refuse(key, "must be true or false")
-        said = None if in_environment is None else in_environment == "true"
-        return self._note(key, said, in_file, default)
-
-    def word(self, key: str, default: E) -> E:
-        """Take one word of a closed list, that of the default's type."""
-        table, name = self._at(key)
-        words = type(default)
-        in_file = table.word(name, words) if table.has(name) else None
-        in_environment = self._variable(key)
-        if in_environment is None:
-            return self._note(key, None, in_file, default)
-        known = {word.value: word for word in words}
-        if in_environment not in known:
-            self.refuse(key, f"{in_environment!r} is not one of {', '.join(known)}")
-        return self._note(key, known[in_environment], in_file, default)
-
-    def path(self, key: str, default: str) -> Path:
-        """Take a path; a relative one starts where the program stands."""
-        return ROOT / self.text(key, default)
-
-    def timezone(self, key: str, default: str) -> dt.tzinfo:
-        """Take a time zone by its name."""
-        name = self.text(key, default)
-        try:
-            return ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError):
-            self.refuse(key, f"{name!r} is no time zone such as Asia/Shanghai")
-
-    def words(self, key: str) -> tuple[str, ...]:
-        """Take a list of texts; in the environment they stand between commas."""
-        table, name = self._at(key)
-        in_file = table.texts(name) if table.has(name) else None
-        in_environment = self._variable(key)
-        said = None if in_environment is None else _between_commas(in_environment)
-        return self._note(key, said, in_file, ())
-
-    def tokens(self) -> Mapping[str, str]:
-        """Take ``[tokens]``: the name of each integration and its token's digest."""
-        found: dict[str, str] = {}
-        if self._top.has("tokens"):
-            table = self._top.table("tokens")
-            found = {name: table.text(name) for name in table.names()}
-        in_environment = self._variable("tokens")
-        if in_environment is not None:
-            pairs = [pair.partition("=") for pair in _between_commas(in_environment)]
-            found = {name: digest for name, _, digest in pairs}
-        for name, digest in found.items():
-            if not _NAME.fullmatch(name) or not _DIGEST.fullmatch(digest):
-                self.refuse(
-                    "tokens", f"{name!r} needs the SHA-256 of its token, 64 hex digits"
-                )
-        names = ", ".join(found) or "none"
-        origin = self._origin(in_environment is not None, in_file=bool(found))
-        self.effective.append(Effective("tokens", names, origin))
-        return MappingProxyType(found)
-
-    # -- plumbing --
-
-    def _at(self, key: str) -> tuple[Table, str]:
-        section, _, name = key.rpartition(".")
-        if not section:
-            return self._top, name
-        if section not in self._tables:
-            self._tables[section] = (
-                self._top.table(section)
-                if self._top.has(section)
-                else Table({}, section, self._refusal)
-            )
-        return self._tables[section], name
-
-    def _in_file(self, key: str) -> bool:
-        table, name = self._at(key)
-        return table.has(name)
-
-    def _variable(self, key: str) -> str | None:
-        self._known.add(variable(key))
-        return self._environ.get(variable(key))
-
-    def _note(self, key: str, said: T | None, in_file: T | None, default: T) -> T:
-        value = said if said is not None else in_file
-        origin = self._origin(said is not None, in_file=in_file is not None)
-        value = default if value is None else value
-        self.effective.append(Effective(key, _shown(value), origin))
-        return value
-
-    def _origin(self, in_environment: bool, *, in_file: bool) -> str:  # noqa: FBT001 - reads as a pair
-        if in_environment:
-            return "environment"
-        return f"file {self._path}" if in_file else _DEFAULT
-
-    def _check_private(self, key: str) -> None:
-        if self._path is None or os.name != "posix":
-            return
-        if self._path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            self.refuse(key, "others can read this file; chmod 600 it first")
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, tuple):
-        return ", ".join(map(str, value)) or "none"
-    return str(value) if value != "" else '""'
-
-
-def _is_whole(text: str) -> bool:
-    return re.fullmatch(r"\d{1,6}", text, re.ASCII) is not None
-
-
-def _between_commas(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+    check_production_cards(take, settings.reader, settings.keys)
 
 
 def _is_loopback(host: str) -> bool:

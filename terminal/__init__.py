@@ -6,6 +6,13 @@ typed_bill    a bill as the keyboard makes it, line by line
 sample_bills  the demonstration's three bills
 quote_file    bills and claims from files, a quote as text or JSON
 desk       the card desk: one slot, one session, its state for the counter
+card_thread  one thread for the card, with a deadline; one that hangs is replaced
+lease      a link on loan to a session, taken back when it hangs
+card_parts  wires what reads cards: link, keys, acceptance, PIN
+pin_ways   how a holder's PIN gets to the card: typed, on a pad, judged by the centre
+hidden_input  PINs typed at a command: unseen, and wiped
+central_password  a holder's password at the centre, asked once
+card_files  files of the card: for callers of the old drivers, for the holder
 deck       the demonstration's cards and their emulated slot
 service    what the routes ask of whoever is behind them, as a protocol
 cashier    the service: read, quote, verify, settle, cancel, look up
@@ -16,6 +23,9 @@ centre_keys  the reference centre's pair of keys
 parts      the one place that wires real parts from settings
 supervise  the reference centre as a supervised child process
 centre_command  the reference centre as a process of its own
+key_exchange  questions about card keys to the centre, over HTTP
+key_window  the reference centre's answers to them, in demonstration only
+key_seal   what binds a question, and its answer, to one terminal and session
 events     what the counter hears, as a bounded stream
 announce   what changed, told to the events and the figures
 views      what the service tells its callers, already masked
@@ -23,7 +33,11 @@ record_view  a journal record as screens, receipts and the API show it
 masking    how personal fields look where seeing them is not the purpose
 api        the POS interface: JSON in, JSON out, problem details
 api_models  its shapes: checked on the way in, documented on the way out
+driver_api  the old drivers' calls over the POS interface
 counter    the counter's pages
+self_pages  the holder's own page: card, PIN, record, the end
+self_service  what it shows of a card and of the centre, row by row
+self_words  what it says, and the official words of what stands on a card
 day_totals  what the day's settlements come to, for its page
 split_panel  who pays what, as the page draws it
 receipt    a settlement as a receipt, on screen and as PDF

@@ -20,6 +20,7 @@ from settlement.lifecycle import State
 from settlement.money import Money
 from terminal import api_models as models
 from terminal.announce import Announcer
+from terminal.driver_api import add_driver_route
 from terminal.errors import KeyMissingError, RequestInvalidError
 from terminal.events import EventHub
 from terminal.problems import (
@@ -60,7 +61,7 @@ _ALWAYS = (
     "internal-error",
 )
 _BODY = ("request-invalid", "unsupported-media-type", "body-too-large")
-_CARD = ("card-required",)
+_CARD = ("card-required", "card-busy")
 _CENTRE = (
     "centre-rejected",
     "centre-not-sent",
@@ -99,11 +100,24 @@ def _with_202(responses: ResponsesDict, undecided: str) -> ResponsesDict:
 
 
 def create_api(
-    service: Service, *, events: EventHub, announcer: Announcer
+    service: Service,
+    *,
+    events: EventHub,
+    announcer: Announcer,
+    driver_callers: frozenset[str] = frozenset(),
 ) -> APIBlueprint:
-    """Build /api/v1 over *service*."""
+    """Build /api/v1 over *service*.
+
+    Args:
+        service: What does the work.
+        events: What is streamed.
+        announcer: Who is told of quotes.
+        driver_callers: Integrations that may call as they called the old drivers.
+    """
     api = APIBlueprint("api", __name__, url_prefix=API_ROOT, tag="POS interface")
     _card_routes(api, service)
+    problems = _responses(*_BODY, "token-scope")
+    add_driver_route(api, service, callers=driver_callers, responses=problems)
     _settlement_routes(api, service, announcer)
     _demonstration_routes(api, service)
     _document_routes(api, service, events)
@@ -122,7 +136,7 @@ def _card_routes(api: APIBlueprint, service: Service) -> None:
     @api.output(models.Card)
     @api.doc(
         operation_id="readCard",
-        responses=_responses(*_BODY, "no-card"),
+        responses=_responses(*_BODY, "no-card", "card-busy"),
         security="bearer",
     )
     def read_card() -> models.Card:
@@ -131,22 +145,28 @@ def _card_routes(api: APIBlueprint, service: Service) -> None:
         return models.Card.of(service.read_card())
 
     @api.put("/card/pin")
+    @api.input(models.PinQuery, location="query", arg_name="asked")
     @api.output(models.PinResult)
     @api.doc(
         operation_id="verifyPin",
         responses=_responses(*_BODY, *_CARD, "not-in-demonstration"),
         security="bearer",
     )
-    def verify_pin() -> models.PinResult:
-        """Let the card verify a typed PIN, at most one try (demonstration only).
+    def verify_pin(asked: models.PinQuery) -> models.PinResult:
+        """Have the holder's PIN verified, by one try at most.
 
-        The body is the 4 to 12 digits themselves, application/octet-stream.
+        Without a body the holder enters it on the site's PIN pad now, and the answer
+        comes when he has. Where the site lets it be typed on this machine the body is
+        the 4 to 12 digits themselves, application/octet-stream.
         """
-        pin = _read_pin()
+        told = request.content_length or "Transfer-Encoding" in request.headers
+        pin = read_pin() if told else None
         try:
-            return models.PinResult.of(service.verify_pin(pin))
+            answer = service.verify_pin(pin, confirm_last_try=asked.confirm_last_try)
         finally:
-            pin[:] = bytes(len(pin))
+            if pin is not None:
+                pin[:] = bytes(len(pin))
+        return models.PinResult.of(answer)
 
 
 def _settlement_routes(
@@ -424,7 +444,7 @@ def _digest(purpose: str, body: JsonValue) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _read_pin() -> bytearray:
+def read_pin() -> bytearray:
     """Read the body into a buffer that can be wiped, never into text.
 
     Raises:
@@ -514,8 +534,8 @@ _STREAM: dict[str, JsonValue] = {
     "content": {"text/event-stream": {"schema": {"type": "string"}}},
 }
 _PIN_BODY: dict[str, JsonValue] = {
-    "required": True,
-    "description": "4 to 12 ASCII digits",
+    "required": False,
+    "description": "4 to 12 ASCII digits; nothing where the site has a PIN pad",
     "content": {"application/octet-stream": {"schema": {"type": "string"}}},
 }
 _LOCATION: dict[str, JsonValue] = {

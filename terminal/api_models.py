@@ -199,6 +199,16 @@ class DayQuery(_In):
     day: Literal["today"] = "today"
 
 
+class PinQuery(_In):
+    """What the caller knows of the tries."""
+
+    confirm_last_try: bool = Field(
+        default=False,
+        description="the holder knows that a wrong PIN would lock the card; without "
+        "it the last try is not spent (pin-last-try)",
+    )
+
+
 # -- answers --------------------------------------------------------------------
 
 

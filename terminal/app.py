@@ -26,6 +26,7 @@ from terminal.guard import AppSettings, Guard
 from terminal.health import create_health
 from terminal.metrics import Metrics
 from terminal.problems import CODE_OF_STATUS, answer, answer_view, plain_view
+from terminal.self_pages import create_self_service
 from terminal.service import Service
 
 log = logging.getLogger("terminal.http")
@@ -80,12 +81,18 @@ def create_app(  # noqa: PLR0913 - the one place where all of them meet
     Guard(settings).install(app)
     _answer_errors(app)
     app.register_blueprint(
-        pos.create_api(service, events=events, announcer=Announcer(events, metrics))
+        pos.create_api(
+            service,
+            events=events,
+            announcer=Announcer(events, metrics),
+            driver_callers=settings.driver_callers,
+        )
     )
     app.register_blueprint(
         create_health(service, events=events, metrics=metrics, now=now)
     )
     app.register_blueprint(create_counter(service, settings=settings, site=site))
+    app.register_blueprint(create_self_service(service, settings=settings, site=site))
     return app
 
 

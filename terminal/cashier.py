@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from reader.credential import Credential
+from reader.driver import DriverRefusal
 from settlement import explain
 from settlement.catalogue import Catalogue
 from settlement.centre.errors import (
@@ -53,6 +54,7 @@ from settlement.reconcile import DayReport
 from settlement.split import Refused, SettledAmounts, Split
 from terminal import service
 from terminal.bill import Bill
+from terminal.card_files import CardFiles, HolderRecord, standing_of
 from terminal.deck import Deck
 from terminal.desk import CardDesk
 from terminal.errors import (
@@ -63,9 +65,11 @@ from terminal.errors import (
     KindNotSettleableError,
     NotInDemonstrationError,
     QuoteRefusedError,
+    RequestInvalidError,
     SettlementInFlightError,
     SettlementNotFoundError,
 )
+from terminal.pin_ways import PinWay, typed
 from terminal.problems import problem_view
 from terminal.record_view import differences, problem_for_refusal, view_of
 from terminal.views import (
@@ -90,6 +94,7 @@ _STATUS = {
     State.REVERSED: 422,
 }
 CANCELLATION_REFUSED = 409
+PIN_FORM = "4 to 12 ASCII digits and nothing else"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,7 @@ class Site:
     demonstration: bool
     on_difference: str  #: ask, stop or accept
     host_keyboard_pin: bool
+    device_no: str = ""  #: 终端设备号, as callers of the old drivers are told
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +148,11 @@ class Cashier:
         publish: Callable[[SettlementView], None],
         arm: Callable[[str, str], None] | None,
         close_day: Callable[[dt.date], DayReport],
+        pin_way: PinWay | None = None,
     ) -> None:
         self._site = site
         self._desk = desk
+        self._files = CardFiles(desk, device_no=site.device_no)
         self._deck = deck
         self._centre = centre
         self._journal = journal
@@ -155,6 +163,7 @@ class Cashier:
         self._publish = publish
         self._arm = arm
         self._close_day = close_day
+        self._pin_way = pin_way or typed()
         self._guard = threading.Lock()
         self._running: dict[str, str] = {}  # reserved name -> settlement id
         self._known: _Known | None = None
@@ -189,12 +198,46 @@ class Cashier:
         self._known = None
         return self._desk.removed()
 
-    def verify_pin(self, pin: bytearray) -> PinView:
-        """Let the card verify the PIN; the buffer is wiped whatever happens."""
-        if not self._site.host_keyboard_pin:
-            pin[:] = bytes(len(pin))
-            raise NotInDemonstrationError
-        return self._desk.verify_pin(pin)
+    def verify_pin(
+        self, pin: bytearray | None, *, confirm_last_try: bool = False
+    ) -> PinView:
+        """Have the PIN verified; the buffer is wiped whatever happens."""
+        digits = bytearray() if pin is None else pin
+        try:
+            if self._pin_way.typed and pin is None:
+                raise RequestInvalidError(where="body", expected=PIN_FORM)
+            typed_here = self._pin_way.typed and self._site.host_keyboard_pin
+            if pin is not None and not typed_here:
+                raise NotInDemonstrationError
+            return self._desk.verify_pin(
+                lambda who: self._pin_way.entry(digits, who),
+                last_try_confirmed=confirm_last_try,
+                at_pad=not self._pin_way.typed,
+            )
+        finally:
+            digits[:] = bytes(len(digits))
+
+    def release_card(self) -> CardView:
+        """Power the card down; its PIN is verified no longer."""
+        self._desk.finish()
+        return self._desk.view()
+
+    def card_basics(self) -> str | DriverRefusal:
+        """Answer ``iReadCardBas`` of the old drivers."""
+        return self._files.basics()
+
+    def card_files(
+        self, card_info: str, file_address: str, *, by_pin: bool
+    ) -> str | DriverRefusal:
+        """Answer ``iReadCard`` of the old drivers."""
+        return self._files.answer(card_info, file_address, by_pin=by_pin)
+
+    def holder_record(self) -> HolderRecord:
+        """Read what the holder may see of his card, and ask the centre about him."""
+        files = self._files.holder()
+        who = _certificate(self._desk.verified_credential())
+        year = self._now().astimezone(self._site.timezone).year
+        return HolderRecord(files, standing_of(self._centre, who, year))
 
     # -- the quote --------------------------------------------------------------
 

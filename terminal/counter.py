@@ -70,7 +70,7 @@ class CounterSite:
     timezone: dt.tzinfo = dt.UTC
     catalogue: Catalogue | None = None  #: None: bills cannot be typed here
     samples: SampleBills | None = None  #: the demonstration's
-    host_keyboard_pin: bool = True  #: in the demonstration, the PIN is typed here
+    host_keyboard_pin: bool = True  #: the PIN is typed here, else on a PIN pad
     now: Callable[[], dt.datetime] = _utc_now
 
     def clock(self) -> dt.datetime:
@@ -146,11 +146,12 @@ def create_counter(
     ):
         counter.add_url_rule(f"{fragments}/{name}", name, view, methods=["POST"])
     counter.register_error_handler(SettlementNotFoundError, pages.not_found)
-    counter.after_request(_remember_language)
+    counter.after_request(remember_language)
     return counter
 
 
-def _remember_language(response: Response) -> Response:
+def remember_language(response: Response) -> Response:
+    """Keep the language that was asked for, for every later page."""
     asked = request.args.get("lang")
     if is_language(asked):
         response.set_cookie(
@@ -331,7 +332,7 @@ class _Pages:
             other_language="en" if language == "zh" else "zh",
             nav=_NAV,
             demonstration=self._settings.demonstration,
-            types_pin=self._settings.demonstration and self._site.host_keyboard_pin,
+            types_pin=self._site.host_keyboard_pin,
             institution=self._site.institution_name,
             readiness=self._service.readiness(),
             open_count=len(self._service.open_items()),

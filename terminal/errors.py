@@ -5,12 +5,14 @@ TerminalError                   the root
 ├── UnsupportedMediaTypeError   a body that is not JSON
 ├── KeyMissingError             no Idempotency-Key where one is mandatory
 ├── TokenMissingError           no bearer token and no counter session
+├── TokenScopeError             a known caller that may not do this
 ├── HostRefusedError            the Host header names somebody else
 ├── OriginRefusedError          a page of another origin asks
 ├── TooManyStreamsError         every event stream is taken
 ├── NotInDemonstrationError     a demonstration's key pressed on a real terminal
 ├── DemoCardUnknownError        the demonstration has no such card
 ├── CardRequiredError           no card has been read
+├── CardBusyError               an operation on the card is under way
 ├── PinRequiredError            the holder's PIN is not verified
 ├── KeyReusedError              the key belongs to another request
 ├── SettlementInFlightError     the same key or bill is under way
@@ -100,6 +102,19 @@ class TokenMissingError(TerminalError):
         )
 
 
+class TokenScopeError(TerminalError):
+    """A known caller asks for what the site has not given to him."""
+
+    code = "token-scope"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "该收费软件未被授权读取完整卡内信息。请管理员在配置中为其开通。",
+            "This caller may not read whole card data. The site names those that may "
+            "in server.driver_callers.",
+        )
+
+
 class HostRefusedError(TerminalError):
     """The Host header is not one of this terminal's names."""
 
@@ -177,6 +192,19 @@ class CardRequiredError(TerminalError):
         super().__init__(
             "请先插入社保卡，等待读卡完成后再操作。",
             "No card has been read. Insert the card and wait until it is read.",
+        )
+
+
+class CardBusyError(TerminalError):
+    """Another operation on the card is under way, such as a PIN at the pad."""
+
+    code = "card-busy"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "上一项卡片操作尚未结束，例如持卡人正在输入密码。请稍候再试。",
+            "Another operation on the card is under way, such as a PIN at the pad. "
+            "Try again in a moment.",
         )
 
 

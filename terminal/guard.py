@@ -5,7 +5,8 @@ by every name that resolves to 127.0.0.1. So the Host header must be one of ours
 the letter (DNS rebinding), no other origin is answered and none is ever told that it
 may read (no CORS header exists here), and nothing has an effect without a bearer
 token or the session of a page this process served. Loopback is no boundary between
-the users of one machine: the pages show masked fields only.
+the users of one machine: the pages show masked fields only, but the holder's own,
+which answers nobody but the page on which the PIN was entered.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ OCTETS = "application/octet-stream"
 
 #: Endpoints of the API that say nothing about anybody and need no token.
 OPEN_ENDPOINTS = frozenset({"api.openapi"})
-#: The only endpoint whose body is not JSON.
-OCTET_ENDPOINTS = frozenset({"api.verify_pin"})
+#: The only endpoints whose body is not JSON.
+OCTET_ENDPOINTS = frozenset({"api.verify_pin", "self_service.verify_pin"})
 #: EventSource cannot send headers; for it alone X-Counter is not asked.
 STREAM_ENDPOINTS = frozenset({"api.events"})
 
@@ -70,6 +71,8 @@ class AppSettings:
     allowed_origins: tuple[str, ...] = ()  #: further Origin headers, exact
     #: name of the integration -> SHA-256 of its bearer token, hex
     tokens: Mapping[str, str] = field(default_factory=dict)
+    #: integrations that may read whole card data, as the old drivers give it
+    driver_callers: frozenset[str] = frozenset()
     demonstration: bool = False
     max_streams: int = 8
     language: str = "zh"  #: of the pages, until the switch is used
@@ -195,12 +198,12 @@ def _check_site(asked: Request, origin: str | None) -> None:
 
 def _check_media_type(asked: Request) -> None:
     """Take JSON only, except the PIN; a request without body needs no type."""
+    empty = not asked.content_length and not asked.headers.get("Transfer-Encoding")
+    if empty and not asked.mimetype:
+        return
     if asked.endpoint in OCTET_ENDPOINTS:
         if asked.mimetype != OCTETS:
             raise UnsupportedMediaTypeError(OCTETS)
-        return
-    empty = not asked.content_length and not asked.headers.get("Transfer-Encoding")
-    if empty and not asked.mimetype:
         return
     if asked.mimetype != JSON:
         raise UnsupportedMediaTypeError(JSON)

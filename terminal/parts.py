@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-import secrets
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from config.card_profiles import load_deck, load_profiles
 from config.catalogue import load_catalogue
 from config.packs import load_packs, pack_for
-from config.settings import ROOT, ReaderLink, Settings
-from reader.emulator.deck import build_card
-from reader.errors import KeyUnavailableError
-from reader.keys import CardContext, KeyProvider, Question, TestKeys
-from reader.link import Link
-from reader.links.emulator import EmulatedSlot, EmulatorLink
-from reader.profile import Key, Profile
-from reader.session import CardSession, read_card
+from config.settings import ROOT, Settings
 from settlement.catalogue import Catalogue
 from settlement.centre.gateway import Gateway, GatewaySettings
 from settlement.centre.port import Coverage
@@ -33,10 +24,11 @@ from settlement.reconcile import DayReport
 from settlement.seal import Sealer, load_or_create_key
 from terminal.announce import Announcer
 from terminal.api import render_settlement
+from terminal.card_files import device_no_of
+from terminal.card_parts import build_card_parts
 from terminal.cashier import Cashier, Site
 from terminal.centre_keys import load_or_make_secrets
 from terminal.day import GroupKey, reconcile_day
-from terminal.deck import Deck
 from terminal.desk import CardDesk
 from terminal.events import EventHub
 from terminal.metrics import Metrics
@@ -59,35 +51,6 @@ class Parts:
     now: Callable[[], dt.datetime]
 
 
-class NoKeys:
-    """A terminal whose PSAM, HSM or key server is not set up refuses every card."""
-
-    @property
-    def name(self) -> str:
-        """Say that there is none."""
-        return "none"
-
-    def answer(
-        self, questions: Sequence[Question], card: CardContext
-    ) -> tuple[bytes, ...]:
-        """Refuse by the first key's name."""
-        del card
-        raise KeyUnavailableError(questions[0].key.name)
-
-    def secure(
-        self,
-        key: Key,
-        card: CardContext,
-        *,
-        process: bytes,
-        header: bytes,
-        data: bytes | bytearray,
-    ) -> bytes:
-        """Refuse by the key's name."""
-        del card, process, header, data
-        raise KeyUnavailableError(key.name)
-
-
 @contextmanager
 def build_parts(settings: Settings) -> Iterator[Parts]:
     """Wire a terminal and, in the demonstration, start its reference centre.
@@ -95,7 +58,9 @@ def build_parts(settings: Settings) -> Iterator[Parts]:
     Raises:
         JournalError: the journal cannot be opened, or another process has it.
         CentreNotStartedError: the reference centre did not come up.
-        PackError, CatalogueError, ProfileError: a file of data is not well formed.
+        PackError, CatalogueError, ProfileError, ListedCardsError: a file of data is
+            not well formed.
+        KeyServiceError: the HSM's library does not load.
     """
     zone = settings.site.timezone
 
@@ -112,23 +77,22 @@ def build_parts(settings: Settings) -> Iterator[Parts]:
             now=now,
         )
         stack.callback(journal.close)
-        gateway = Gateway(
-            _gateway_settings(settings, stack), msgids=journal.next_msgid, now=now
-        )
+        reached = _gateway_settings(settings, stack)
+        gateway = Gateway(reached, msgids=journal.next_msgid, now=now)
         events, metrics = EventHub(max_streams=settings.server.max_streams), Metrics()
         stack.callback(events.close)
         announcer = Announcer(events, metrics)
-        profiles = load_profiles(settings.cards_folder)
-        link, deck = _link_and_deck(settings, profiles)
-        desk = CardDesk(
-            link, _opener(settings, profiles, now), monotonic=time.monotonic
+        cards = stack.enter_context(
+            build_card_parts(settings, now=now, centre_url=reached.url)
         )
+        desk = CardDesk(cards.link, cards.open_session, monotonic=time.monotonic)
         desk.on_change(announcer.card)
         catalogue = load_catalogue(settings.catalogue_file)
         cashier = Cashier(
             site=_site(settings),
             desk=desk,
-            deck=deck,
+            deck=cards.deck,
+            pin_way=cards.pin_way,
             centre=gateway,
             journal=journal,
             catalogue=catalogue,
@@ -172,6 +136,9 @@ def _site(settings: Settings) -> Site:
         demonstration=settings.demonstration,
         on_difference=settings.policy.on_difference.value,
         host_keyboard_pin=settings.pin.host_keyboard,
+        device_no=device_no_of(
+            settings.site.institution_code, settings.site.terminal_no
+        ),
     )
 
 
@@ -203,43 +170,6 @@ def centre_command(settings: Settings) -> list[str]:
     if settings.config_file is not None:
         command += ["--config", str(settings.config_file)]
     return command
-
-
-def _link_and_deck(
-    settings: Settings, profiles: tuple[Profile, ...]
-) -> tuple[Link, Deck | None]:
-    if settings.reader.link is ReaderLink.PCSC:
-        # Imported only when chosen: pyscard may not be there, and need not be.
-        from reader.links.pcsc import PcscLink  # noqa: PLC0415
-
-        return PcscLink(settings.reader.pcsc_reader), None
-    slot = EmulatedSlot()
-    cards = [
-        (spec.card_id, spec.label, build_card(spec, profiles))
-        for spec in load_deck(settings.cards_folder)
-    ]
-    return EmulatorLink(slot), Deck(slot, cards)
-
-
-def keys_of(settings: Settings) -> KeyProvider:
-    """Return who holds the card keys: test keys open emulated cards only."""
-    emulated = settings.reader.link is ReaderLink.EMULATOR
-    return TestKeys() if settings.demonstration and emulated else NoKeys()
-
-
-def _opener(
-    settings: Settings,
-    profiles: tuple[Profile, ...],
-    now: Callable[[], dt.datetime],
-) -> Callable[[Link], CardSession]:
-    keys = keys_of(settings)
-
-    def open_session(link: Link) -> CardSession:
-        return read_card(
-            link, profiles, keys, random_bytes=secrets.token_bytes, now=now
-        )
-
-    return open_session
 
 
 def _pack_chooser(

@@ -12,9 +12,11 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Protocol
 
+from reader.driver import DriverRefusal
 from settlement.money import Money
 from settlement.reconcile import DayReport
 from terminal.bill import Bill
+from terminal.card_files import HolderRecord
 from terminal.views import CardView, PinView, QuoteView, SettlementView
 
 
@@ -58,13 +60,47 @@ class Service(Protocol):
             NotInDemonstrationError: real cards come by themselves.
         """
 
-    def verify_pin(self, pin: bytearray) -> PinView:
-        """Let the card verify *pin*, ASCII digits; at most one try, wiped afterwards.
+    def verify_pin(
+        self, pin: bytearray | None, *, confirm_last_try: bool = False
+    ) -> PinView:
+        """Have the holder's PIN verified, by one try at most.
+
+        Args:
+            pin: ASCII digits typed here, wiped afterwards; None: the holder enters
+                them on the site's PIN pad now.
+            confirm_last_try: The holder knows that a wrong PIN would lock the card;
+                without it the last try is never spent.
 
         Raises:
-            NotInDemonstrationError: the host keyboard must not see a real PIN.
+            NotInDemonstrationError: this site lets no PIN be typed here.
+            RequestInvalidError: nothing was typed, and the site has no pad.
             CardRequiredError: no card has been read.
         """
+
+    def card_basics(self) -> str | DriverRefusal:
+        """Answer ``iReadCardBas`` of the old drivers; a card read out is read anew."""
+
+    def card_files(
+        self, card_info: str, file_address: str, *, by_pin: bool
+    ) -> str | DriverRefusal:
+        """Answer ``iReadCard`` of the old drivers.
+
+        Args:
+            card_info: 卡识别码|卡号| of the card that is meant.
+            file_address: The files and tags that are asked for.
+            by_pin: The caller relies on a verified PIN.
+        """
+
+    def holder_record(self) -> HolderRecord:
+        """Read what the holder may see of his card, and ask the centre about him.
+
+        Raises:
+            CardRequiredError, PinRequiredError: no card whose PIN was verified.
+            CardSwappedError, CardRemovedError: it is not in the slot any more.
+        """
+
+    def release_card(self) -> CardView:
+        """Power the card down: its PIN is verified no longer; it is to be taken out."""
 
     def quote(self, bill: Bill) -> QuoteView:
         """Work out who pays what for *bill*; nothing is booked anywhere.

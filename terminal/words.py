@@ -44,6 +44,7 @@ TABLE: Mapping[str, Word] = {
     "nav_today": Word("今日结算", "Today"),
     "nav_open": Word("待处理", "Open items"),
     "nav_help": Word("帮助", "Help"),
+    "nav_self": Word("自助查询", "Self-service"),
     "keys": Word("快捷键", "Keys"),
     "yuan": Word("元", "CNY"),
     "no": Word("否", "no"),
@@ -236,8 +237,8 @@ TABLE: Mapping[str, Word] = {
     "pin": Word("密码", "PIN"),
     "pin_enter": Word("请持卡人输入密码", "The holder enters the PIN"),
     "pin_hint": Word(
-        "输入后按回车；只在演示模式下由键盘输入",
-        "Then press Enter; typed here in demonstration mode only",
+        "输入后按回车；密码不显示、不保存",
+        "Then press Enter; the PIN is neither shown nor kept",
     ),
     "pin_verify": Word("验证密码", "Verify"),
     "pin_tries": Word("还可试 {n} 次", "{n} tries left"),
@@ -247,6 +248,20 @@ TABLE: Mapping[str, Word] = {
     "pin_pad": Word(
         "请持卡人在密码键盘上输入密码。", "The holder enters the PIN on the PIN pad."
     ),
+    "pin_pad_start": Word("开始输入密码", "Start the PIN entry"),
+    "pin_pad_waiting": Word(
+        "正在等待持卡人在密码键盘上输入，请勿拔卡。",
+        "Waiting for the holder at the PIN pad. Leave the card in.",
+    ),
+    "last_try": Word("只剩最后一次机会", "One try is left"),
+    "last_try_told": Word(
+        "再错一次，社保卡密码就会锁定，持卡人须到服务网点解锁。"
+        "请先问持卡人是否确实记得密码。",
+        "One more wrong PIN locks the card, and the holder must have it unblocked "
+        "elsewhere. Ask the holder first whether he is sure of his PIN.",
+    ),
+    "last_try_yes": Word("确认使用最后一次机会", "Yes, use the last try"),
+    "last_try_no": Word("先不输入", "Not now"),
     # settling
     "settle": Word("结算", "Settle"),
     "settling": Word("正在结算", "Settling"),
@@ -477,11 +492,12 @@ class Words:
     'Settle'
     """
 
-    def __init__(self, language: Language) -> None:
+    def __init__(self, language: Language, table: Mapping[str, Word] = TABLE) -> None:
         self.language = language
+        self._table = table
 
     def __getitem__(self, key: str) -> str:
-        word = TABLE.get(key)
+        word = self._table.get(key)
         if word is None:
             msg = f"the counter has no word {key!r}: add it to terminal/words.py"
             raise AssertionError(msg)

@@ -286,7 +286,8 @@ def test_what_a_package_lists_is_there_and_all_of_it():
     for room in ROOMS:
         said = ast.get_docstring(sources()[room]) or ""
         _, _, table = said.partition("\n\n")
-        listed = set(re.findall(r"(?m)^([a-z][a-z0-9_]*/?) +\S", table.partition("\n\n")[0]))
+        table, _, _ = table.partition("\n\n")
+        listed = set(re.findall(r"(?m)^([a-z][a-z0-9_]*/?) +\S", table))
         there = {
             path.stem if path.suffix else f"{path.name}/"
             for path in (ROOT / room).iterdir()

@@ -3,6 +3,9 @@
 serve      the daemon: parts, app, server, and what it says when it is up
 quote      work out a claim file
 card       read the card once, list the demonstration's cards
+driver     answer one call of the old drivers
+card_pin   change, unblock and reset a PIN at the service desk
+emulate    offer emulated cards, readers and pads to other programs
 reconcile  close a day over the wire
 journal    verify the journal's chain
 packs      check a folder of policy packs

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
-from config.card_profiles import load_deck, load_profiles
-from config.settings import ReaderLink, Settings
-from reader.emulator.deck import build_card
-from reader.link import Link
-from reader.links.emulator import EmulatedSlot, EmulatorLink
-from reader.session import CardSession, read_card
+from config.card_profiles import load_deck
+from config.settings import Settings
+from terminal.card_parts import CardParts, build_card_parts
 from terminal.commands.output import JsonValue, print_json, verdict
 from terminal.desk import CardDesk
-from terminal.errors import DemoCardUnknownError
-from terminal.parts import keys_of
 from terminal.views import CardState, CardView
 
 FIRST_CARD = "v3-jia"
@@ -30,31 +26,42 @@ def run_card(settings: Settings, card_id: str, *, as_json: bool) -> int:
         ReaderError: the reader or a profile is not in order.
         DemoCardUnknownError: the demonstration has no such card.
     """
-    link = _link(settings, card_id)
-    profiles = load_profiles(settings.cards_folder)
-
-    def session(link: Link) -> CardSession:
-        return read_card(
-            link,
-            profiles,
-            keys_of(settings),
-            random_bytes=secrets.token_bytes,
-            now=lambda: dt.datetime.now(settings.site.timezone),
-        )
-
-    desk = CardDesk(link, session, monotonic=time.monotonic)
-    try:
-        view = desk.read()
-    finally:
-        desk.stop()
-    facts = _facts(view)
+    with card_at(settings, card_id) as (desk, _):
+        facts = facts_of(desk.view())
+        good = is_read(desk.view())
     if as_json:
         print_json(facts)
     else:
-        for name, value in facts.items():
-            if value not in {None, ""}:
-                click.echo(f"{name}: {value}")
-    return verdict(good=view.state in {CardState.READY, CardState.VERIFIED})
+        show(facts)
+    return verdict(good=good)
+
+
+@contextmanager
+def card_at(settings: Settings, card_id: str) -> Iterator[tuple[CardDesk, CardParts]]:
+    """Read the card in the slot, or the emulated *card_id*, and keep it powered.
+
+    Raises:
+        ReaderError: the reader or a profile is not in order, or the slot is empty.
+        DemoCardUnknownError: the demonstration has no such card.
+    """
+
+    def now() -> dt.datetime:
+        return dt.datetime.now(settings.site.timezone)
+
+    with build_card_parts(settings, now=now) as parts:
+        if parts.deck is not None:
+            parts.deck.insert(card_id)
+        desk = CardDesk(parts.link, parts.open_session, monotonic=time.monotonic)
+        try:
+            desk.read()
+            yield desk, parts
+        finally:
+            desk.stop()
+
+
+def is_read(view: CardView) -> bool:
+    """Say whether the card was read and not refused."""
+    return view.state in {CardState.READY, CardState.VERIFIED}
 
 
 def run_card_list(settings: Settings, *, as_json: bool) -> int:
@@ -68,22 +75,15 @@ def run_card_list(settings: Settings, *, as_json: bool) -> int:
     return verdict(good=True)
 
 
-def _link(settings: Settings, card_id: str) -> Link:
-    if settings.reader.link is ReaderLink.PCSC:
-        # pyscard is loaded only where it was chosen.
-        from reader.links.pcsc import PcscLink  # noqa: PLC0415
-
-        return PcscLink(settings.reader.pcsc_reader)
-    profiles = load_profiles(settings.cards_folder)
-    specs = {spec.card_id: spec for spec in load_deck(settings.cards_folder)}
-    if card_id not in specs:
-        raise DemoCardUnknownError(card_id, tuple(specs))
-    slot = EmulatedSlot()
-    slot.insert(build_card(specs[card_id], profiles))
-    return EmulatorLink(slot)
+def show(facts: dict[str, JsonValue]) -> None:
+    """Print what there is to say, a line each."""
+    for name, value in facts.items():
+        if value not in {None, ""}:
+            click.echo(f"{name}: {value}")
 
 
-def _facts(view: CardView) -> dict[str, JsonValue]:
+def facts_of(view: CardView) -> dict[str, JsonValue]:
+    """Put a card as it is printed, masked."""
     problem = view.problem
     return {
         "state": view.state.value,

@@ -19,9 +19,10 @@ from pathlib import Path
 
 import click
 
+from config.card_settings import KeyHolder, ReaderLink
 from config.catalogue import load_catalogue
 from config.packs import load_packs
-from config.settings import ROOT, ReaderLink, Settings
+from config.settings import ROOT, Settings
 from settlement.errors import SettlementError
 from terminal.commands.output import print_json, verdict
 
@@ -93,6 +94,39 @@ def _card_reader(settings: Settings) -> Iterator[Finding]:
             "reader.link is pcsc and the PC/SC link is not built",
             "sudo apt-get install libpcsclite-dev && make setup",
         )
+
+
+def _serial_reader(settings: Settings) -> Iterator[Finding]:
+    """Look whether the serial devices that are set up are there and ours."""
+    named = {
+        "reader.serial_port": settings.reader.serial_port,
+        "pin.pad_port": settings.pin.pad_port,
+    }
+    for key, port in named.items():
+        if not port or os.name != "posix":
+            continue
+        if os.access(port, os.R_OK | os.W_OK):
+            yield Finding("serial", Verdict.OK, f"{key} {port} is there")
+        else:
+            yield Finding(
+                "serial",
+                Verdict.WRONG,
+                f"{key} {port} is not there, or not for this user",
+                "Plug it in; usermod -aG dialout USER lets a user open it.",
+            )
+
+
+def _card_keys(settings: Settings) -> Iterator[Finding]:
+    holders = ", ".join(settings.keys.providers)
+    if KeyHolder.NONE in settings.keys.providers:
+        yield Finding(
+            "keys",
+            Verdict.WRONG,
+            "nobody holds the card keys: every card is refused",
+            "Set keys.providers to psam, hsm or centre.",
+        )
+    else:
+        yield Finding("keys", Verdict.OK, holders)
 
 
 def _data(settings: Settings) -> Iterator[Finding]:
@@ -198,6 +232,8 @@ LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _python,
     _packages,
     _card_reader,
+    _serial_reader,
+    _card_keys,
     _data,
     _secrets,
     _ports,

@@ -67,10 +67,17 @@ def app_settings(settings: Settings, port: int) -> AppSettings:
         allowed_hosts=settings.server.allowed_hosts,
         allowed_origins=settings.server.allowed_origins,
         tokens=_tokens(settings),
+        driver_callers=_driver_callers(settings),
         demonstration=settings.demonstration,
         max_streams=settings.server.max_streams,
         language=settings.language.value,
     )
+
+
+def _driver_callers(settings: Settings) -> frozenset[str]:
+    """Name who may read whole card data: whom the site named, or the demonstration."""
+    named = frozenset(settings.server.driver_callers)
+    return named | {DEMO_INTEGRATION} if settings.demonstration else named
 
 
 def load_or_make_token(path: Path) -> str:
@@ -99,7 +106,7 @@ def _site(settings: Settings, parts: Parts) -> CounterSite:
         timezone=settings.site.timezone,
         catalogue=parts.catalogue,
         samples=SampleBills(settings.bills_folder) if settings.demonstration else None,
-        host_keyboard_pin=settings.pin.host_keyboard,
+        host_keyboard_pin=settings.pin.typed,
         now=parts.now,
     )
 

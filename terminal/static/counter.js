@@ -104,10 +104,9 @@ function settleDown() {
   byId("pin-who").textContent = byId("holder")?.textContent ?? "";
   byId("pin-what").textContent = split.dataset.pays;
   const input = byId("pin-input");
-  if (input) {
-    byId("pin-tries").textContent = byId("card").dataset.tries;
-  }
-  const next = needsPin ? input : quoted && cardState() === "verified" ? byId("settle") : null;
+  byId("pin-tries").textContent = byId("card").dataset.tries;
+  const entry = input ?? byId("pin-start");
+  const next = needsPin ? entry : quoted && cardState() === "verified" ? byId("settle") : null;
   if (!byId("typed")?.contains(document.activeElement)) {
     next?.focus();
   }
@@ -156,17 +155,50 @@ async function removeCard() {
   }
 }
 
+/** Ask before the try is spent that would lock the card. */
+function confirmLastTry() {
+  const dialog = byId("last-try");
+  dialog.returnValue = "no";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+  });
+}
+
+/** Say on the page that the holder is at the pad, or that he is not any more. */
+function waitAtPad(waiting) {
+  const told = byId("pin-pad");
+  if (told) {
+    const other = told.dataset.waiting;
+    told.dataset.waiting = told.textContent;
+    told.textContent = other;
+    byId("pin-start").setAttribute("aria-disabled", String(waiting));
+    say(told.textContent);
+  }
+}
+
 async function verifyPin() {
-  const input = byId("pin-input");
-  if (busy || input.value.length < 4) {
+  const input = byId("pin-input"); // none where the holder has a pad
+  if (busy || byId("last-try").open || (input && input.value.length < 4)) {
+    return;
+  }
+  const lastTry = byId("card").dataset.lastTry === "true";
+  if (lastTry && !(await confirmLastTry())) {
+    if (input) {
+      input.value = "";
+    }
     return;
   }
   busy = true;
-  const digits = new TextEncoder().encode(input.value);
-  input.value = "";
+  const digits = new TextEncoder().encode(input?.value ?? "");
+  if (input) {
+    input.value = "";
+  }
   warn("");
+  waitAtPad(true);
   try {
-    const answer = await call("PUT", "/api/v1/card/pin", digits, {
+    const path = lastTry ? "/api/v1/card/pin?confirm_last_try=true" : "/api/v1/card/pin";
+    const answer = await call("PUT", path, input ? digits : undefined, {
       "Content-Type": "application/octet-stream",
     });
     if (answer.ok) {
@@ -180,6 +212,7 @@ async function verifyPin() {
   } finally {
     digits.fill(0);
     busy = false;
+    waitAtPad(false);
   }
   await loadCard();
 }
@@ -396,6 +429,8 @@ const actions = {
 
 const keys = { F1: "help", F2: "card", F3: "quote", F4: "sample", F5: "refresh", F8: "settle", F9: "print" };
 
+const dialogIsOpen = () => document.querySelector("dialog[open]") !== null;
+
 function onKey(event) {
   // A held Enter would spend the PIN's tries or press the key that has the focus next.
   if (event.repeat && (event.key === "Enter" || event.key in keys)) {
@@ -408,10 +443,10 @@ function onKey(event) {
     loadSample(Number(digit[1]));
   } else if (event.key in keys && !event.ctrlKey && !event.altKey && !event.metaKey) {
     event.preventDefault();
-    if (!byId("help-dialog").open) {
+    if (!dialogIsOpen()) {
       actions[keys[event.key]]();
     }
-  } else if (event.key === "Escape" && !byId("help-dialog").open && !fold() && splitMode() === "result") {
+  } else if (event.key === "Escape" && !dialogIsOpen() && !fold() && splitMode() === "result") {
     actions.next();
   }
 }

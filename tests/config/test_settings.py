@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from config.errors import SettingsError
-from config.settings import ROOT, Mode, OnDifference, load_settings, variable
+from config.settings import ROOT, Mode, OnDifference, load_settings
+from config.taker import variable
 
 DEFAULT_TOML = ROOT / "config" / "default.toml"
 SECRET = "hush-hush-canary"
@@ -198,10 +199,10 @@ def test_production_refuses_what_is_missing_by_name(tmp_path, key):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("reader.link", "emulator"), ("pin.host_keyboard", "true")]
+    ("name", "value"), [("reader.link", "emulator"), ("keys.providers", "test")]
 )
-def test_production_refuses_the_demonstrations_devices(tmp_path, name, value):
-    """An emulated card or a PIN on the cashier's keyboard proves nothing."""
+def test_production_refuses_the_demonstrations_cards(tmp_path, name, value):
+    """An emulated card, or one that test keys prove, proves nothing."""
     path = write(tmp_path, PRODUCTION)
 
     with pytest.raises(SettingsError, match="demonstration only"):

@@ -26,6 +26,9 @@ from playwright.sync_api import (
 )
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
+from reader.emulator.pin_keyboard import PinKeyboard
+from reader.emulator.serial_line import serve_pty
+from reader.keys import TEST_ROOT
 from tests.e2e.program import ROOT, running_terminal
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
@@ -223,6 +226,31 @@ def test_a_wrong_pin_shows_the_tries_left_and_spends_one_per_press(counter):
     expect(counter.page.locator("#pin-input")).to_have_value("")
     counter.type_pin()
     counter.press("Enter")
+    counter.card_is("verified")
+
+
+def test_the_last_try_is_spent_after_a_second_word_only(counter):
+    """One more wrong PIN would lock the card: the dialog says so, Enter does not."""
+    counter.quoted()
+    for _ in range(2):
+        counter.type_pin("999999")
+        counter.press("Enter")
+        expect(counter.page.locator("#pin-input")).to_have_value("")
+    expect(counter.page.locator("#card")).to_have_attribute("data-last-try", "true")
+    dialog = counter.page.locator("#last-try")
+
+    counter.type_pin("999999")
+    counter.press("Enter")
+    expect(dialog).to_be_visible()
+    counter.picture("last-try")
+    counter.press("Enter")  # the key that has the focus is "not now"
+    expect(dialog).to_be_hidden()
+    expect(counter.page.locator("#pin-input")).to_have_value("")
+    counter.card_is("ready")
+
+    counter.type_pin()
+    counter.press("Enter")
+    counter.page.get_by_role("button", name="确认使用最后一次机会").click()
     counter.card_is("verified")
 
 
@@ -476,3 +504,42 @@ def test_a_centre_that_does_not_answer_leaves_no_verdict_behind(counter):
     # The browser itself notes the request that this test cut off.
     assert all("ERR_FAILED" in said for said in counter.console)
     counter.console.clear()
+
+
+def test_the_holder_enters_the_pin_on_a_pad_and_the_page_waits(
+    browser, folder, tmp_path
+):
+    """The counter has no field for it; a press begins, the pad's enter ends."""
+    pad = PinKeyboard({1: TEST_ROOT})
+    plugged = serve_pty(pad)
+    site = {
+        "TERMINAL_PIN_STRATEGY": "serial-pad",
+        "TERMINAL_PIN_PAD_PORT": plugged.path,
+        "TERMINAL_PIN_PAD_KEY_NUMBER": "1",
+        "TERMINAL_PIN_PAD_KEY": TEST_ROOT.hex(),
+    }
+    with running_terminal(tmp_path, **site) as url:
+        context = browser.new_context(viewport=WINDOW, color_scheme="light")
+        counter = Counter(context.new_page(), url, folder)
+        counter.quoted()
+        start = counter.page.locator("#pin-start")
+        expect(start).to_be_focused()
+        expect(counter.page.locator("#pin-input")).to_have_count(0)
+
+        for keys, state in ((b"\x1b", "ready"), (b"246810\r", "verified")):
+            start.press("Enter")
+            told = counter.page.locator("#pin-pad")
+            expect(told).to_contain_text("正在等待持卡人在密码键盘上输入")
+            counter.picture("pin-pad")
+            while not pad.entering:
+                counter.page.wait_for_timeout(20)
+            pad.press(keys)
+            counter.card_is(state)
+            if state == "ready":
+                alert = counter.page.locator("#alert")
+                expect(alert).to_contain_text("取消")
+                expect(told).not_to_contain_text("正在等待")
+
+        context.close()
+        assert counter.console == []
+    plugged.close()

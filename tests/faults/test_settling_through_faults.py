@@ -139,12 +139,13 @@ def test_a_wrong_pin_spends_one_try_and_settles_nothing(place: Place):
     place.ask("POST", "/card/demo", {"card_id": "v3-jia"})
 
     left = [
-        place.ask("PUT", "/card/pin", raw=b"135790")[1]["tries_left"] for _ in range(3)
+        place.ask("PUT", f"/card/pin{query}", raw=b"135790")[1]["tries_left"]
+        for query in ("", "", "", "?confirm_last_try=true")
     ]
     blocked = place.ask("PUT", "/card/pin", raw=b"246810")[1]
     settle = place.ask("POST", "/settlements", {"bill": a_bill_json("B-1")}, key="k")
 
-    assert left == [2, 1, 0]
+    assert left == [2, 1, 1, 0]  # the last one is not spent without a word
     assert blocked["problem"]["code"] == "pin-blocked"
     assert settle[0] == 409
     assert place.today() == []

@@ -9,9 +9,10 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
+from reader.driver import NO_CARD, DriverRefusal
 from settlement.claim import Accumulators, VisitKind
 from settlement.lifecycle import OPEN, State
 from settlement.money import Money
@@ -29,6 +30,7 @@ from settlement.split import (
 )
 from terminal.api import render_settlement
 from terminal.bill import Bill, BillLine
+from terminal.card_files import HolderRecord
 from terminal.errors import (
     AmountChangedError,
     BillAlreadySettledError,
@@ -39,6 +41,7 @@ from terminal.errors import (
     NotInDemonstrationError,
     PinRequiredError,
     QuoteRefusedError,
+    RequestInvalidError,
     SettlementInFlightError,
     SettlementNotFoundError,
 )
@@ -51,6 +54,7 @@ from terminal.views import (
     QuoteView,
     SettlementView,
 )
+from tests.terminal.holder import a_record
 
 SITE_TIME = dt.timezone(dt.timedelta(hours=8))
 NOW = dt.datetime(2026, 11, 23, 9, 30, tzinfo=SITE_TIME)
@@ -60,6 +64,7 @@ DECK = (("sm4", "测试甲 · V3.0"), ("blocked", "测试乙 · 锁卡"))
 WRONG = ProblemView(
     "pin-incorrect", "密码错误，还可以试 2 次。", "Wrong PIN, 2 tries left."
 )
+LAST_TRY = ProblemView("pin-last-try", "只剩最后一次机会。", "One try is left.")
 REJECTED = ProblemView("centre-rejected", "中心未受理。", "Not accepted.")
 
 
@@ -141,6 +146,10 @@ class Orders:
     refusal: ProblemView | None = None  #: the policy refuses every bill
     raises: Exception | None = None  #: every look at the card raises it
     not_ready: str = ""  #: this part is not in order
+    driver: str | DriverRefusal = ""  #: what a caller of an old driver gets
+    pad_enters: bytes | None = None  #: the site has a pad, and this is entered there
+    last_try: bool = False  #: one try is left on the card
+    record: HolderRecord = field(default_factory=a_record)
 
 
 class FakeCashier:
@@ -151,7 +160,9 @@ class FakeCashier:
         self.settled = 0  #: how often money moved
         self.pin_buffers: list[bytearray] = []
         self.pins: list[bytes] = []
+        self.confirmed: list[bool] = []
         self.faults: list[tuple[str, str]] = []
+        self.driver_calls: list[tuple[str, str, str, bool]] = []
         self._demonstration = demonstration
         self._view = CardView(0, CardState.EMPTY, "fake reader")
         self._guard = threading.Lock()
@@ -199,8 +210,17 @@ class FakeCashier:
         )
         return self._view
 
-    def verify_pin(self, pin: bytearray) -> PinView:
-        """Compare the PIN, wipe the buffer."""
+    def verify_pin(
+        self, pin: bytearray | None, *, confirm_last_try: bool = False
+    ) -> PinView:
+        """Compare the PIN, wipe the buffer; without one, ask at the pad there is."""
+        self.confirmed.append(confirm_last_try)
+        if pin is None and self.orders.pad_enters is None:
+            raise RequestInvalidError(where="body", expected="4 to 12 ASCII digits")
+        if self.orders.last_try and not confirm_last_try:
+            return PinView(verified=False, tries_left=1, problem=LAST_TRY)
+        if pin is None:
+            pin = bytearray(self.orders.pad_enters or b"")
         self.pin_buffers.append(pin)
         self.pins.append(bytes(pin))
         self._require_demonstration()
@@ -211,6 +231,35 @@ class FakeCashier:
         if right:
             self._show(CardState.VERIFIED, "测**")
         return PinView(right, 3 if right else 2, None if right else WRONG)
+
+    def release_card(self) -> CardView:
+        """Power the card down."""
+        return self._show(CardState.DONE, "")
+
+    def card_basics(self) -> str | DriverRefusal:
+        """Answer what the test wants answered."""
+        self.driver_calls.append(("iReadCardBas", "", "", False))
+        return self._driver()
+
+    def card_files(
+        self, card_info: str, file_address: str, *, by_pin: bool
+    ) -> str | DriverRefusal:
+        """Note the call and answer what the test wants answered."""
+        self.driver_calls.append(("iReadCard", card_info, file_address, by_pin))
+        return self._driver()
+
+    def _driver(self) -> str | DriverRefusal:
+        if self._view.state is CardState.EMPTY:
+            return DriverRefusal(NO_CARD)
+        return self.orders.driver
+
+    def holder_record(self) -> HolderRecord:
+        """Tell the holder his record, after his PIN."""
+        if self._view.state is not CardState.VERIFIED:
+            raise PinRequiredError
+        if self.orders.raises is not None:
+            raise self.orders.raises
+        return self.orders.record
 
     def _require_demonstration(self) -> None:
         if not self._demonstration:

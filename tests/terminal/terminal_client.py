@@ -40,7 +40,11 @@ class Terminal:
     service: FakeCashier = field(default_factory=FakeCashier)
     settings: AppSettings = field(
         default_factory=lambda: AppSettings(
-            port=PORT, tokens=TOKENS, demonstration=True, max_streams=2
+            port=PORT,
+            tokens=TOKENS,
+            driver_callers=frozenset(TOKENS),
+            demonstration=True,
+            max_streams=2,
         )
     )
     app: APIFlask = field(init=False)

@@ -115,10 +115,51 @@ def test_outside_the_demonstration_a_typed_pin_is_refused_and_wiped():
     assert terminal.service.pin_buffers == [bytearray(6)]
 
 
-def put_pin(terminal: Terminal, pin: bytes) -> TestResponse:
+def test_without_digits_the_holder_enters_the_pin_on_the_pad(terminal):
+    """The cashier's machine never sees it; the answer comes when he has."""
+    terminal.service.insert_card("sm4")
+    terminal.service.orders.pad_enters = b"123456"
+
+    answer = terminal.ask("PUT", "/api/v1/card/pin")
+
+    assert answer.json == {"verified": True, "tries_left": 3, "problem": None}
+
+
+def test_without_digits_and_without_a_pad_nothing_is_verified(terminal):
+    """An empty body must not be a PIN."""
+    terminal.service.insert_card("sm4")
+
+    refused(terminal.ask("PUT", "/api/v1/card/pin"), 400, "request-invalid")
+    assert terminal.service.pins == []
+
+
+def test_the_last_try_needs_a_word_of_its_own(terminal):
+    """A client that retries must not lock a holder's card."""
+    terminal.service.insert_card("sm4")
+    terminal.service.orders.last_try = True
+
+    asked = put_pin(terminal, b"123456")
+    confirmed = put_pin(terminal, b"123456", "?confirm_last_try=true")
+
+    assert told(asked)["problem"]["code"] == "pin-last-try"
+    assert told(asked)["tries_left"] == 1
+    assert told(confirmed)["verified"]
+    assert terminal.service.confirmed == [False, True]
+
+
+@pytest.mark.parametrize("query", ["?confirm_last_try=perhaps", "?confirm=true"])
+def test_a_confirmation_that_is_none_is_refused(terminal, query):
+    """A misspelt one would be no confirmation, or worse, one."""
+    terminal.service.insert_card("sm4")
+
+    refused(put_pin(terminal, b"123456", query), 400, "request-invalid")
+    assert terminal.service.pins == []
+
+
+def put_pin(terminal: Terminal, pin: bytes, query: str = "") -> TestResponse:
     """Send *pin* as the counter's page does."""
     headers = {"Content-Type": "application/octet-stream"}
-    return terminal.ask("PUT", "/api/v1/card/pin", data=pin, headers=headers)
+    return terminal.ask("PUT", f"/api/v1/card/pin{query}", data=pin, headers=headers)
 
 
 # -- the demonstration

@@ -128,7 +128,13 @@ class StagedCashier(FakeCashier):
 class Counter:
     """A browser without a screen, at a counter over a FakeCashier."""
 
-    def __init__(self, samples: Path, *, demonstration: bool = True) -> None:
+    def __init__(
+        self,
+        samples: Path,
+        *,
+        demonstration: bool = True,
+        host_keyboard_pin: bool = True,
+    ) -> None:
         self.service = StagedCashier(demonstration=demonstration)
         app = create_app(
             self.service,
@@ -137,7 +143,12 @@ class Counter:
             metrics=Metrics(),
             now=clock,
             site=CounterSite(
-                HOSPITAL, SITE_TIME, CATALOGUE, SampleBills(samples), now=clock
+                HOSPITAL,
+                SITE_TIME,
+                CATALOGUE,
+                SampleBills(samples),
+                host_keyboard_pin=host_keyboard_pin,
+                now=clock,
             ),
         )
         self.client: FlaskClient = app.test_client()
@@ -277,11 +288,25 @@ def test_the_deck_is_offered_in_the_demonstration_only(tmp_path, counter):
     assert 'id="deck"' in counter.get("/")
     assert 'id="pin-input"' in counter.get("/")
 
-    real = Counter(tmp_path, demonstration=False).get("/")
+    real = Counter(tmp_path, demonstration=False, host_keyboard_pin=False).get("/")
 
     assert 'id="deck"' not in real
     assert 'id="pin-input"' not in real
+    assert 'id="pin-start"' in real
+    assert "请持卡人在密码键盘上输入密码" in real
     assert "演示模式" not in real
+
+
+def test_the_page_knows_that_one_try_is_left(counter):
+    """It asks before it sends what would lock the card."""
+    for left, known in ((3, "false"), (1, "true")):
+        counter.service.slot = CardView(7, CardState.READY, "r", tries_left=left)
+
+        assert f'data-last-try="{known}"' in counter.get("/counter/fragment/card")
+
+    page = counter.get("/")
+    assert "再错一次，社保卡密码就会锁定" in page
+    assert "确认使用最后一次机会" in page
 
 
 # -- the bill and the quote -----------------------------------------------------
