@@ -235,6 +235,7 @@ def card_driver(  # noqa: PLR0913 - its options, by name
     "--dialect", default="hd100", show_default=True, help="Of the serial reader."
 )
 @click.option("--digits", default="", help="Entered on the pad; else the card's PIN.")
+@click.option("--quirk", default="", help="How the card differs from the book.")
 @config_option
 @click.pass_context
 def card_emulate(  # noqa: PLR0913, PLR0917 - its options, by name
@@ -244,6 +245,7 @@ def card_emulate(  # noqa: PLR0913, PLR0917 - its options, by name
     port: int | None,
     dialect: str,
     digits: str,
+    quirk: str,
     config: Path | None,
 ) -> None:
     """Offer an emulated card to other programs until Ctrl-C.
@@ -252,12 +254,15 @@ def card_emulate(  # noqa: PLR0913, PLR0917 - its options, by name
     a serial reader (with a PSAM in its second slot) or of a PIN pad. All of it holds
     the published test keys and invented people.
     """
+    from reader.emulator.quirks import NAMED
     from reader.links.serial import DIALECTS
     from terminal.commands.card import FIRST_CARD
     from terminal.commands.emulate import VPCD_PORT, Offer, run_emulate
 
     if dialect not in DIALECTS:
         raise click.BadParameter(", ".join(DIALECTS), param_hint="--dialect")
+    if quirk and quirk not in NAMED:
+        raise click.BadParameter(", ".join(NAMED), param_hint="--quirk")
     ctx.exit(
         run_emulate(
             load_settings(config),
@@ -266,6 +271,7 @@ def card_emulate(  # noqa: PLR0913, PLR0917 - its options, by name
             port=port or VPCD_PORT,
             dialect=dialect,
             digits=digits,
+            quirk=quirk,
         )
     )
 

@@ -101,6 +101,7 @@ class CardOs:
             (0x00, 0xA4): self._select,
             (0x00, 0xB2): self._read_record,
             (0x00, 0xB0): self._read_binary,
+            (0x00, 0xDC): self._update_record,
             (0x00, 0x20): self._verify,
             (0x00, 0x84): self._get_challenge,
             (0x00, 0x88): self._internal_authenticate,
@@ -221,6 +222,27 @@ class CardOs:
         if wanted not in {0, len(data) & 0xFF}:
             return bytes((0x6C, len(data) & 0xFF))
         return data + OK
+
+    def _update_record(self, command: bytes) -> bytes:
+        """Write one record over the first with its tag; its length stays."""
+        short, mode = command[3] >> 3, command[3] & 0x07
+        file = self._file(0xEF00 | short) if short else self._rights.selected
+        if file is None:
+            return _NO_FILE if short else _NO_CURRENT_FILE
+        if not any(conditions <= self._rights.held for conditions in file.update):
+            return _NOT_SATISFIED
+        if file.structure is not Structure.RECORDS or mode != _FIRST:
+            return _WRONG_STRUCTURE
+        record = _data(command)
+        records = self.memory.records[file.name]
+        places = [i for i, old in enumerate(records) if old[0] == command[2]]
+        if not places:
+            return _NO_RECORD
+        place = places[0]
+        if record[:2] != records[place][:2] or len(record) != len(records[place]):
+            return _WRONG_LENGTH
+        records[place] = record
+        return OK
 
     def _by_tag(self, records: list[bytes], tag: int, mode: int) -> list[bytes]:
         """Find a record by its tag: the first, last, next or previous one."""

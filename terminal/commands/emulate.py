@@ -18,9 +18,10 @@ import click
 from config.card_profiles import load_deck, load_profiles
 from config.settings import Settings
 from reader.crypto import Algorithm
-from reader.emulator.deck import CardSpec, build_card
+from reader.emulator.deck import build_card
 from reader.emulator.pin_keyboard import PinKeyboard
 from reader.emulator.psam import PsamApplication, PsamCard, Root
+from reader.emulator.quirks import NAMED, QuirkyCard
 from reader.emulator.serial_line import Device, serve_pty
 from reader.emulator.serial_reader import SerialReaderDevice
 from reader.emulator.vpcd import VpcdSlot
@@ -60,6 +61,7 @@ def run_emulate(  # noqa: PLR0913 - what the command line says, passed on by nam
     port: int = VPCD_PORT,
     dialect: str = "hd100",
     digits: str = "",
+    quirk: str = "",
     wait: Wait | None = None,
 ) -> int:
     """Offer the demonstration's card *card_id* until the command is stopped.
@@ -71,6 +73,7 @@ def run_emulate(  # noqa: PLR0913 - what the command line says, passed on by nam
         port: Of vpcd's slot.
         dialect: Of the serial reader.
         digits: What is entered on the PIN pad; the card's own PIN if empty.
+        quirk: A name of ``reader.emulator.quirks.NAMED``; empty: as in the book.
         wait: Waits so many seconds and says whether to stop; signals if not given.
 
     Raises:
@@ -82,12 +85,15 @@ def run_emulate(  # noqa: PLR0913 - what the command line says, passed on by nam
     if card_id not in specs:
         raise DemoCardUnknownError(card_id, tuple(specs))
     spec = specs[card_id]
+    chip = build_card(spec, profiles)
+    card = QuirkyCard(chip, NAMED[quirk]) if quirk else chip
     with _until_stopped(wait) as stopped:
         match offer:
             case Offer.VPCD:
-                _offer_at_vpcd(build_card(spec, profiles), spec.label, port, stopped)
+                _offer_at_vpcd(card, spec.label, port, stopped)
             case Offer.SERIAL:
-                _offer_serial(spec, profiles, dialect, stopped)
+                psam = emulated_psam(profiles)
+                _offer_serial(card, psam, f"{dialect} {spec.label}", stopped)
             case Offer.PINPAD:
                 _offer_pad(digits or spec.pin, stopped)
     return YES
@@ -142,15 +148,14 @@ def _offer_at_vpcd(card: EmulatedCard, label: str, port: int, stopped: Wait) -> 
     slot.remove()
 
 
-def _offer_serial(
-    spec: CardSpec, profiles: tuple[Profile, ...], dialect: str, stopped: Wait
-) -> None:
+def _offer_serial(card: EmulatedCard, psam: PsamCard, what: str, stopped: Wait) -> None:
     """Serve a reader with the card in it and a PSAM beside it."""
+    dialect, _, label = what.partition(" ")
     user, sam = EmulatedSlot(), EmulatedSlot()
-    user.insert(build_card(spec, profiles))
-    sam.insert(emulated_psam(profiles))
+    user.insert(card)
+    sam.insert(psam)
     device = SerialReaderDevice(dialect, {Slot.USER: user, Slot.SAM: sam})
-    _offer_device(device, f"serial {dialect}", spec.label, stopped)
+    _offer_device(device, f"serial {dialect}", label, stopped)
 
 
 def _offer_pad(digits: str, stopped: Wait) -> None:
