@@ -2,6 +2,7 @@
 
 settings    the terminal's settings: a TOML file and the environment
 card_settings  those of reader, keys and PIN
+credentials  which credentials are taken on which days, and by what
 taker       one setting after the other: environment, file, default
 listed_cards   reported cards: CSV in, reader.listed out
 packs       policy packs: TOML in, settlement.policy out

@@ -27,6 +27,7 @@ from config.card_settings import (
     take_pin,
     take_reader,
 )
+from config.credentials import CredentialSettings, take_credentials
 from config.taker import CONFIG_VARIABLE, DEFAULT, Effective, Taker
 from settlement.claim import Tier
 
@@ -41,7 +42,7 @@ MAX_TERMINAL_NO = 9
 
 _SECTIONS = (
     *("server", "site", "centre", "reader", "keys", "pin"),
-    *("policy", "tokens"),
+    *("credentials", "policy", "tokens"),
 )
 _REGION = re.compile(r"\d{6}", re.ASCII)
 _INSTITUTION = re.compile(r"[A-Z]\d{11}", re.ASCII)
@@ -143,6 +144,7 @@ class Settings:
     reader: ReaderSettings
     keys: KeySettings
     pin: PinSettings
+    credentials: CredentialSettings
     policy: PolicySettings
     tokens: Mapping[str, str]  #: integration -> SHA-256 of its bearer token, hex
     config_file: Path | None  #: where the file was, for a child process
@@ -261,6 +263,7 @@ def _settings(take: Taker) -> Settings:
         reader=(reader := take_reader(take, demonstration=demo)),
         keys=take_keys(take, reader, demonstration=demo),
         pin=take_pin(take, demonstration=demo),
+        credentials=take_credentials(take, demonstration=demo),
         policy=PolicySettings(
             on_difference=take.word("policy.on_difference", OnDifference.ASK),
             on_not_found=take.word("policy.on_not_found", OnNotFound.REVERSE),

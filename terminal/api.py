@@ -116,6 +116,7 @@ def create_api(
     """
     api = APIBlueprint("api", __name__, url_prefix=API_ROOT, tag="POS interface")
     _card_routes(api, service)
+    _credential_routes(api, service)
     problems = _responses(*_BODY, "token-scope")
     add_driver_route(api, service, callers=driver_callers, responses=problems)
     _settlement_routes(api, service, announcer)
@@ -167,6 +168,68 @@ def _card_routes(api: APIBlueprint, service: Service) -> None:
             if pin is not None:
                 pin[:] = bytes(len(pin))
         return models.PinResult.of(answer)
+
+
+def _credential_routes(api: APIBlueprint, service: Service) -> None:
+    @api.post("/credential/voucher")
+    @api.input(models.VoucherIn, arg_name="asked")
+    @api.output(models.Card)
+    @api.doc(
+        operation_id="showVoucher",
+        responses=_responses(
+            *_BODY, "voucher-invalid", "credential-not-accepted", "credential-used"
+        ),
+        security="bearer",
+    )
+    def voucher(asked: models.VoucherIn) -> models.Card:
+        """Take a scanned electronic voucher (医保电子凭证) instead of a card.
+
+        The 28 digits are exchanged at once and kept nowhere.
+        """
+        return models.Card.of(service.show_voucher(asked.code))
+
+    @api.post("/credential/id-card")
+    @api.output(models.Card)
+    @api.doc(
+        operation_id="readIdCard",
+        responses=_responses(
+            *_BODY,
+            "id-card-unreadable",
+            "id-card-reader-missing",
+            "credential-not-accepted",
+            "reader-unavailable",
+        ),
+        security="bearer",
+    )
+    def id_card() -> models.Card:
+        """Read the identity card (居民身份证) that lies on its reader."""
+        _require_empty()
+        return models.Card.of(service.show_id_card())
+
+    @api.delete("/credential")
+    @api.output(models.Card)
+    @api.doc(operation_id="clearCredential", responses=_responses(), security="bearer")
+    def clear() -> models.Card:
+        """Take away what was shown beside the card."""
+        return models.Card.of(service.clear_credential())
+
+    @api.post("/credential/demo")
+    @api.input(models.DemoCredentialIn, arg_name="asked")
+    @api.output(models.Card)
+    @api.doc(
+        operation_id="demoCredential",
+        responses=_responses(
+            *_BODY,
+            "not-in-demonstration",
+            "demo-card-unknown",
+            "credential-not-accepted",
+            "voucher-invalid",
+        ),
+        security="bearer",
+    )
+    def demo(asked: models.DemoCredentialIn) -> models.Card:
+        """Let the holder of a demonstration card show something else."""
+        return models.Card.of(service.show_demo(asked.kind, asked.card_id))
 
 
 def _settlement_routes(

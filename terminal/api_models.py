@@ -181,6 +181,19 @@ class DemoCardIn(_In):
     card_id: Annotated[StrictStr, Field(pattern=r"^[0-9A-Za-z._-]{1,40}$")] | None
 
 
+class VoucherIn(_In):
+    """What a scanner gave; 28 digits are an electronic voucher."""
+
+    code: Annotated[StrictStr, Field(min_length=1, max_length=512)]
+
+
+class DemoCredentialIn(_In):
+    """A credential that the demonstration's holder of a card shows instead of it."""
+
+    card_id: Annotated[StrictStr, Field(pattern=r"^[0-9A-Za-z._-]{1,40}$")]
+    kind: Literal["e_voucher", "id_card"]
+
+
 class FaultIn(_In):
     """A fault the reference centre commits on the next message of one kind."""
 
@@ -266,6 +279,7 @@ class Card(_Out):
     algorithm: str
     valid_until: dt.date | None
     tries_left: int | None
+    credential: str = Field(description="social_card, e_voucher or id_card")
     problem: Words | None
 
     @classmethod
@@ -284,6 +298,7 @@ class Card(_Out):
             algorithm=view.algorithm,
             valid_until=view.valid_until,
             tries_left=view.tries_left,
+            credential=view.credential,
             problem=Words.of(view.problem),
         )
 

@@ -28,6 +28,7 @@ from reader.errors import KeyUnavailableError, ReaderError
 from reader.keys import CardContext, KeyProvider, Question, TestKeys
 from reader.link import Link
 from reader.links.emulator import EmulatedSlot, EmulatorLink
+from reader.links.framed import Port
 from reader.links.serial import DIALECTS, SerialReader, Slot
 from reader.links.supervised import SupervisedPcscLink
 from reader.listed import Acceptance, ListedCards
@@ -37,9 +38,10 @@ from reader.providers.psam import APPLICATION, PsamKeys
 from reader.providers.two_step import CentreKeys
 from reader.serial_pinpad import BlockFormat, PadSettings
 from reader.session import CardSession, read_card
-from terminal import key_seal, pin_ways
+from terminal import key_seal, pin_ways, vouchers
 from terminal.central_password import CentralPasswords
 from terminal.centre_keys import load_or_make_secrets
+from terminal.credential_sources import CredentialSources
 from terminal.deck import Deck
 from terminal.key_exchange import KeyExchange, KeyExchangeSettings
 from terminal.pin_ways import PinWay
@@ -286,23 +288,59 @@ def _sm4(settings: Settings) -> Sm4Mechanisms | None:
 
 def _centre(settings: Settings, now: Now, centre_url: str) -> KeyProvider:
     """Ask the key service with the centre's own pair of keys."""
-    centre, keys = settings.centre, settings.keys
+    keys = settings.keys
+    exchange = _sealed(settings, now, centre_url, key_seal.PATH, keys.centre_url)
+    return CentreKeys(exchange, keys.centre_addresses, keys.terminal_no)
+
+
+def _sealed(
+    settings: Settings, now: Now, centre_url: str, path: str, elsewhere: str
+) -> KeyExchange:
+    """Exchange sealed strings with the centre under *path*, or with *elsewhere*."""
+    centre = settings.centre
     access_key, secret_key = centre.access_key, centre.secret_key
     base = centre.url
     if centre.embedded:
         pair = load_or_make_secrets(settings.centre_keys_file)
         access_key, secret_key = pair.access_key, pair.secret_key
         base = centre_url or f"http://127.0.0.1:{centre.port}"
-    exchange = KeyExchange(
+    return KeyExchange(
         KeyExchangeSettings(
-            url=keys.centre_url or base.rstrip("/") + key_seal.PATH,
+            url=elsewhere or base.rstrip("/") + path,
             access_key=access_key,
             secret_key=secret_key,
-            terminal_no=keys.terminal_no,
+            terminal_no=settings.keys.terminal_no,
         ),
         now=now,
     )
-    return CentreKeys(exchange, keys.centre_addresses, keys.terminal_no)
+
+
+# -- other credentials ----------------------------------------------------------
+
+
+def credential_sources(
+    settings: Settings, *, now: Now, centre_url: str
+) -> CredentialSources:
+    """Wire where vouchers are exchanged and identity cards read."""
+    chosen = settings.credentials
+
+    def exchange(asked: str) -> str:
+        # Made when it is needed: a site without vouchers need not reach the service.
+        url = chosen.voucher_url
+        return _sealed(settings, now, centre_url, vouchers.PATH, url)(asked)
+
+    def open_id_card() -> Port:
+        from reader.links.serial_port import SerialPort
+
+        return SerialPort(chosen.id_card_port, baud=chosen.id_card_baud)
+
+    deck = {spec.card_id: spec for spec in load_deck(settings.cards_folder)}
+    return CredentialSources(
+        exchange=vouchers.VoucherService(exchange, settings.site.institution_code),
+        open_id_card=open_id_card if chosen.id_card_port else None,
+        demo=deck if settings.demonstration else None,
+        now=now,
+    )
 
 
 # -- the PIN --------------------------------------------------------------------

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from reader.credential import CertificateType as ShownType
 from reader.credential import Credential
 from reader.driver import DriverRefusal
 from settlement import explain
@@ -55,11 +56,14 @@ from settlement.split import Refused, SettledAmounts, Split
 from terminal import service
 from terminal.bill import Bill
 from terminal.card_files import CardFiles, HolderRecord, standing_of
+from terminal.credential_sources import CredentialSources
+from terminal.credentials import ShownCredential
 from terminal.deck import Deck
 from terminal.desk import CardDesk
 from terminal.errors import (
     AmountChangedError,
     BillAlreadySettledError,
+    CredentialNotAcceptedError,
     DifferencesStopError,
     KeyReusedError,
     KindNotSettleableError,
@@ -115,7 +119,7 @@ class Site:
 class _Known:
     """What the centre said of the holder, good for one card session."""
 
-    card_serial: str
+    shown: tuple[str, str]  #: kind and number of the credential
     person: Person
     coverage: Coverage
 
@@ -149,8 +153,12 @@ class Cashier:
         arm: Callable[[str, str], None] | None,
         close_day: Callable[[dt.date], DayReport],
         pin_way: PinWay | None = None,
+        shown: ShownCredential | None = None,
+        sources: CredentialSources | None = None,
     ) -> None:
         self._site = site
+        self._shown = shown
+        self._sources = sources
         self._desk = desk
         self._files = CardFiles(desk, device_no=site.device_no)
         self._deck = deck
@@ -174,11 +182,13 @@ class Cashier:
     # -- the card ---------------------------------------------------------------
 
     def card(self) -> CardView:
-        """Return what the slot holds."""
-        return self._desk.view()
+        """Return what the slot holds, or who showed another credential."""
+        other = self._shown.view() if self._shown else None
+        return other or self._desk.view()
 
     def read_card(self) -> CardView:
         """Read the card in the slot."""
+        self.clear_credential()
         self._known = None
         return self._desk.read()
 
@@ -189,12 +199,14 @@ class Cashier:
     def insert_card(self, card_id: str) -> CardView:
         """Put a demonstration card into the emulated slot and read it."""
         deck = self._demo_deck()
+        self.clear_credential()
         self._known = None
         return self._desk.read(before=lambda: deck.insert(card_id))
 
     def remove_card(self) -> CardView:
         """Take the demonstration card out of the emulated slot."""
         self._demo_deck().remove()
+        self.clear_credential()
         self._known = None
         return self._desk.removed()
 
@@ -216,6 +228,57 @@ class Cashier:
             )
         finally:
             digits[:] = bytes(len(digits))
+
+    def show_voucher(self, code: str) -> CardView:
+        """Take a scanned electronic voucher (医保电子凭证)."""
+        return self._show(ShownType.E_VOUCHER, lambda ways: ways.voucher(code))
+
+    def show_id_card(self) -> CardView:
+        """Read the identity card that lies on the reader (居民身份证)."""
+        return self._show(ShownType.ID_CARD, lambda ways: ways.id_card())
+
+    def show_demo(self, kind: str, card_id: str) -> CardView:
+        """Let a demonstration person show something else than his card."""
+        wanted = ShownType(kind)
+        return self._show(wanted, lambda ways: ways.demonstrated(wanted, card_id))
+
+    def clear_credential(self) -> CardView:
+        """Take away what was shown beside the card."""
+        if self._shown is not None:
+            self._shown.clear()
+        return self._desk.view()
+
+    def _show(
+        self, kind: ShownType, read: Callable[[CredentialSources], Credential]
+    ) -> CardView:
+        if self._shown is None or self._sources is None:
+            raise CredentialNotAcceptedError(kind.value)
+        # Before it is exchanged: a voucher must not be used up for a refusal.
+        self._shown.require_accepted(kind)
+        self._known = None
+        return self._shown.show(read(self._sources))
+
+    def _holder(self) -> Credential:
+        """Return who stands at the counter, by whatever he showed."""
+        other = self._shown.current() if self._shown else None
+        who = other or self._desk.credential()
+        return self._accepted(who)
+
+    def _verified_holder(self) -> Credential:
+        """Return who is proven: another credential by itself, a card by its PIN."""
+        other = self._shown.current() if self._shown else None
+        return self._accepted(other or self._desk.verified_credential())
+
+    def _accepted(self, who: Credential) -> Credential:
+        if self._shown is not None:
+            self._shown.require_accepted(who.certificate)
+        return who
+
+    def _leave(self) -> None:
+        """Let the holder go: card powered down, anything else taken away."""
+        self._desk.finish()
+        if self._shown is not None:
+            self._shown.used()
 
     def release_card(self) -> CardView:
         """Power the card down; its PIN is verified no longer."""
@@ -243,7 +306,7 @@ class Cashier:
 
     def quote(self, bill: Bill) -> QuoteView:
         """Work out who pays what for *bill*; nothing is booked anywhere."""
-        self._pushed = self._work_out(bill, self._desk.credential()).view
+        self._pushed = self._work_out(bill, self._holder()).view
         return self._pushed
 
     def last_quote(self) -> QuoteView | None:
@@ -278,7 +341,8 @@ class Cashier:
     def _look_up(self, who: Credential) -> _Known:
         """Ask the centre who holds the card (1101), once per card session."""
         known = self._known
-        if known is not None and known.card_serial == who.card_serial:
+        shown = (who.certificate.value, who.number)
+        if known is not None and known.shown == shown:
             return known
         person = self._centre.person(_certificate(who))
         active = [c for c in person.coverages if c.active]
@@ -286,7 +350,7 @@ class Cashier:
             raise QuoteRefusedError(problem_for_refusal(Refused("not-insured", {})))
         mine = [c for c in active if c.region == self._site.region]
         coverage = (mine or active)[0]
-        self._known = _Known(who.card_serial, person, coverage)
+        self._known = _Known(shown, person, coverage)
         return self._known
 
     def _claim(self, bill: Bill, known: _Known) -> Claim:
@@ -420,7 +484,7 @@ class Cashier:
             if replayed is not None:
                 return replayed
             self._refuse_settled_bill(bill.bill_no)
-            who = self._desk.verified_credential()
+            who = self._verified_holder()
             worked = self._work_out(bill, who)
             order, centre = self._require_settleable(worked, patient_pays)
             record = self._journal.intend(
@@ -573,7 +637,7 @@ class Cashier:
             answer = self.conclude(
                 record, State.SETTLED, settlement_to_json(settled), settled
             )
-            self._desk.finish()
+            self._leave()
         log.info("settlement.ended", extra={"settlement_id": record.settlement_id})
         return service.Answer(answer.status, answer.body, replayed=False)
 
@@ -587,7 +651,7 @@ class Cashier:
         )
         view = view_of(record, self._site)
         self._publish(view)
-        self._desk.finish()
+        self._leave()
         self.wake_resolver()
         return service.Answer(202, self._render(view), replayed=False)
 

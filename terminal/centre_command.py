@@ -29,7 +29,7 @@ from settlement.centre.gate import Secrets
 from settlement.centre.server import create_centre
 from settlement.centre.serving import listen
 from settlement.claim import Tier
-from terminal import key_seal
+from terminal import key_seal, vouchers
 from terminal.centre_keys import load_or_make_secrets
 from terminal.key_window import KeyWindow
 
@@ -94,6 +94,7 @@ def run_centre(  # noqa: PLR0913 # what the command line says, passed on by name
         )
         if demonstration:
             serve_card_keys(app, keys, now)
+            serve_vouchers(app, book, keys, now)
         server = listen(app, host, port)
         signal.signal(signal.SIGTERM, lambda _number, _frame: server.stop())
         if leave_with_parent:
@@ -128,6 +129,21 @@ def serve_card_keys(app: Flask, secrets: Secrets, now: Clock) -> None:
     window = KeyWindow(service.answer, secrets, now=now)
     app.wsgi_app = DispatcherMiddleware(  # type: ignore[method-assign] # Flask's own idiom
         app.wsgi_app, {key_seal.PATH: window}
+    )
+
+
+def serve_vouchers(app: Flask, book: Book, secrets: Secrets, now: Clock) -> None:
+    """Let the centre *app* exchange the demonstration's vouchers, under a path of its.
+
+    Args:
+        app: The centre.
+        book: Whom it knows; tokens are written there.
+        secrets: What a terminal must hold to be heard: the centre's own pair.
+        now: The centre's clock.
+    """
+    window = KeyWindow(vouchers.DemoVouchers(book).answer, secrets, now=now)
+    app.wsgi_app = DispatcherMiddleware(  # type: ignore[method-assign] # Flask's own idiom
+        app.wsgi_app, {vouchers.PATH: window}
     )
 
 

@@ -195,6 +195,42 @@ class CardRequiredError(TerminalError):
         )
 
 
+class CredentialNotAcceptedError(TerminalError):
+    """The site does not take this kind of credential on this day."""
+
+    code = "credential-not-accepted"
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(
+            "本机构今日不受理该类凭证。请持卡人改用本机构受理的凭证。",
+            f"This site does not take this credential today ({kind}). Show another.",
+        )
+
+
+class CredentialUsedError(TerminalError):
+    """The voucher has settled already."""
+
+    code = "credential-used"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "该电子凭证已用于一次结算。请持卡人刷新二维码后重新扫码。",
+            "This voucher has settled already. Let the holder refresh it and scan.",
+        )
+
+
+class NoIdCardReaderError(TerminalError):
+    """No reader for identity cards is set up."""
+
+    code = "id-card-reader-missing"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "本终端未配置身份证读卡模块。请改用社保卡，或由管理员设置端口。",
+            "No reader for identity cards is set up. Use the card, or set its port.",
+        )
+
+
 class CardBusyError(TerminalError):
     """Another operation on the card is under way, such as a PIN at the pad."""
 

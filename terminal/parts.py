@@ -25,9 +25,10 @@ from settlement.seal import Sealer, load_or_create_key
 from terminal.announce import Announcer
 from terminal.api import render_settlement
 from terminal.card_files import device_no_of
-from terminal.card_parts import build_card_parts
+from terminal.card_parts import build_card_parts, credential_sources
 from terminal.cashier import Cashier, Site
 from terminal.centre_keys import load_or_make_secrets
+from terminal.credentials import ShownCredential
 from terminal.day import GroupKey, reconcile_day
 from terminal.desk import CardDesk
 from terminal.events import EventHub
@@ -87,12 +88,18 @@ def build_parts(settings: Settings) -> Iterator[Parts]:
         )
         desk = CardDesk(cards.link, cards.open_session, monotonic=time.monotonic)
         desk.on_change(announcer.card)
+        shown = ShownCredential(
+            settings.credentials.accept, now=now, announce=announcer.card
+        )
+        desk.on_change(shown.card_came)
         catalogue = load_catalogue(settings.catalogue_file)
         cashier = Cashier(
             site=_site(settings),
             desk=desk,
             deck=cards.deck,
             pin_way=cards.pin_way,
+            shown=shown,
+            sources=credential_sources(settings, now=now, centre_url=reached.url),
             centre=gateway,
             journal=journal,
             catalogue=catalogue,

@@ -102,6 +102,33 @@ class Service(Protocol):
     def release_card(self) -> CardView:
         """Power the card down: its PIN is verified no longer; it is to be taken out."""
 
+    def show_voucher(self, code: str) -> CardView:
+        """Take what was scanned as the holder's electronic voucher (医保电子凭证).
+
+        Raises:
+            CredentialNotAcceptedError: the site does not take vouchers today.
+            VoucherError: it is none, or it was not exchanged.
+        """
+
+    def show_id_card(self) -> CardView:
+        """Read the identity card that lies on the reader (居民身份证).
+
+        Raises:
+            CredentialNotAcceptedError: the site does not take identity cards today.
+            NoIdCardReaderError: no reader for them is set up.
+            IdentityCardError: it does not read.
+        """
+
+    def show_demo(self, kind: str, card_id: str) -> CardView:
+        """Let the holder of a demonstration card show *kind* instead of it.
+
+        Raises:
+            NotInDemonstrationError: people come by themselves.
+        """
+
+    def clear_credential(self) -> CardView:
+        """Take away what was shown beside the card; return what the slot holds."""
+
     def quote(self, bill: Bill) -> QuoteView:
         """Work out who pays what for *bill*; nothing is booked anywhere.
 

@@ -52,6 +52,7 @@ class CardView:
     algorithm: str = ""
     valid_until: dt.date | None = None
     tries_left: int | None = None  #: None: not asked, or the card does not say
+    credential: str = "social_card"  #: what was shown: 就诊凭证类型
     problem: ProblemView | None = None
 
 

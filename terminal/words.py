@@ -116,6 +116,14 @@ TABLE: Mapping[str, Word] = {
     "sex_unstated": Word("未说明", "unstated"),
     "birth_year": Word("出生年份", "Born"),
     "card_kind": Word("卡规范", "Card type"),
+    "credential": Word("就诊凭证", "Credential"),
+    "credential_social_card": Word("社会保障卡", "Social security card"),
+    "credential_e_voucher": Word("医保电子凭证", "Electronic voucher"),
+    "credential_id_card": Word("居民身份证", "Identity card"),
+    "scan": Word("扫电子凭证", "Scan a voucher"),
+    "id_card_read": Word("读身份证", "Read identity card"),
+    "demo_voucher": Word("出示电子凭证", "Show a voucher"),
+    "demo_id_card": Word("出示身份证", "Show identity card"),
     "valid_until": Word("有效期至", "Valid until"),
     "reader": Word("读卡器", "Reader"),
     # the bill
@@ -452,6 +460,7 @@ TABLE: Mapping[str, Word] = {
         "重新读取状态，不刷新页面，不丢数据",
         "Reads the status again without reloading the page",
     ),
+    "key_f6": Word("扫描医保电子凭证", "Scan an electronic voucher"),
     "key_f7": Word(
         "在“今日结算”页与医保中心对账", "On the page Today: reconciles with the centre"
     ),

@@ -198,7 +198,10 @@ class FramedPort:
             if left <= 0:
                 detail = f"no answer within {allowed:g} s"
                 raise _NoAnswerError(detail)
-            came = self._port.read(_CHUNK, min(left, self._timing.quiet_s))
+            # Silence says something only behind what has begun.
+            has_begun = self._decoder.pending or self._decoder.damaged
+            patience = min(left, self._timing.quiet_s) if has_begun else left
+            came = self._port.read(_CHUNK, patience)
             payloads = self._decoder.feed(came) if came else self._decoder.settle()
             if not came and not payloads and self._decoder.damaged:
                 detail = "a damaged answer"

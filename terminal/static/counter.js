@@ -155,6 +155,32 @@ async function removeCard() {
   }
 }
 
+/** Take what was scanned; it leaves the page with the request. */
+async function scanVoucher() {
+  warn("");
+  const field = byId("scan");
+  const code = field.value;
+  field.value = "";
+  if (await ask("POST", "/api/v1/credential/voucher", { code })) {
+    await loadCard();
+  }
+}
+
+async function readIdCard() {
+  warn("");
+  if (await ask("POST", "/api/v1/credential/id-card")) {
+    await loadCard();
+  }
+}
+
+async function showDemoCredential(button) {
+  warn("");
+  const asked = { card_id: byId("card-id").value, kind: button.dataset.kind };
+  if (await ask("POST", "/api/v1/credential/demo", asked)) {
+    await loadCard();
+  }
+}
+
 /** Ask before the try is spent that would lock the card. */
 function confirmLastTry() {
   const dialog = byId("last-try");
@@ -415,7 +441,9 @@ function toggleWhy(button) {
 const actions = {
   card: insertCard,
   clear: clearDesk,
+  "demo-credential": showDemoCredential,
   help: () => byId("help-dialog").showModal(),
+  "id-card": readIdCard,
   next: () => { clearDesk(); byId("main").focus(); },
   print: () => byId("pdf")?.click(),
   quote: quoteBill,
@@ -423,11 +451,12 @@ const actions = {
   remove: removeCard,
   "remove-line": removeLine,
   sample: (button) => loadSample(Number(button?.dataset.sample ?? 1)),
+  scan: () => byId("scan").focus(),
   settle,
   why: toggleWhy,
 };
 
-const keys = { F1: "help", F2: "card", F3: "quote", F4: "sample", F5: "refresh", F8: "settle", F9: "print" };
+const keys = { F1: "help", F2: "card", F3: "quote", F4: "sample", F5: "refresh", F6: "scan", F8: "settle", F9: "print" };
 
 const dialogIsOpen = () => document.querySelector("dialog[open]") !== null;
 
@@ -496,7 +525,7 @@ function start() {
     }
   });
   document.addEventListener("submit", (event) => {
-    const forms = { "pin-form": verifyPin, typed: addLine, deck: insertCard };
+    const forms = { "pin-form": verifyPin, typed: addLine, deck: insertCard, voucher: scanVoucher };
     if (event.target.id in forms) {
       event.preventDefault();
       forms[event.target.id]();

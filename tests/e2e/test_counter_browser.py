@@ -193,6 +193,41 @@ def test_a_whole_sale_takes_the_keyboard_and_at_most_six_keys(counter):
     expect(counter.page.locator("#split")).to_have_attribute("data-mode", "empty")
 
 
+@pytest.mark.parametrize(
+    ("button", "name"), [("出示电子凭证", "医保电子凭证"), ("出示身份证", "居民身份证")]
+)
+def test_a_voucher_or_an_identity_card_settles_without_a_pin(counter, button, name):
+    """Exchanged or read, shown by its kind, and gone after the settlement."""
+    page = counter.page
+    page.locator("#card-id").select_option("v2-yi")
+    page.get_by_role("button", name=button).click()
+    counter.card_is("verified")
+    expect(page.locator("#credential")).to_have_text(name)
+    counter.load_sample()
+    counter.picture(f"credential-{name}")
+
+    counter.press("F8")
+
+    expect(page.locator("#split.result.settled")).to_be_visible()
+    assert counter.console == []
+
+
+def test_what_is_scanned_and_is_no_voucher_is_refused_and_gone(counter):
+    """The sentence says what to do; the digits stay nowhere on the page."""
+    page = counter.page
+    counter.press("F6")
+    expect(page.locator("#scan")).to_be_focused()
+
+    page.keyboard.type("990100198001010018")
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_text("刷新二维码").first).to_be_visible()
+    expect(page.locator("#scan")).to_have_value("")
+    assert "990100198001010018" not in page.content()
+    assert "990100198001010018" not in page.url
+    counter.console.clear()  # the browser itself notes the refusal, by its status
+
+
 def test_the_receipt_is_there_to_be_printed(counter):
     """F9 opens a PDF with the font in it; the page says the same."""
     counter.quoted()

@@ -32,6 +32,8 @@ SEED = int(os.environ.get("FUZZ_SEED", "20261123"))
 #: Reads of one conversation; more would be a hang. Time passes only where it is read.
 MOST_READS = 20_000
 ACKNOWLEDGED, REFUSED = bytes((ACK,)), bytes((NAK,))
+#: Each tick of silence costs the run something.
+QUICK = Timing(0.2, 0.3, 0.5, 0.5, 0.5)
 KEY = bytes.fromhex("000102030405060708090A0B0C0D0E0F")
 NOW = dt.datetime(2026, 11, 23, 9, 0, tzinfo=dt.UTC)
 PIN = b"123456"
@@ -166,7 +168,7 @@ def test_links_send_nothing_twice_and_believe_only_what_came():
             device = a_device(name, PlainCard(), PlainCard())
             line = MadLine(chance, device)
             reader = SerialReader(
-                line.again, DIALECTS[name], timing=Timing(), clock=line.clock
+                line.again, DIALECTS[name], timing=QUICK, clock=line.clock
             )
             link = reader.link(Slot.USER)
             for number in range(6):

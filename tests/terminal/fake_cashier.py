@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from reader.driver import NO_CARD, DriverRefusal
+from reader.scanner import read_voucher
 from settlement.claim import Accumulators, VisitKind
 from settlement.lifecycle import OPEN, State
 from settlement.money import Money
@@ -38,6 +39,7 @@ from terminal.errors import (
     DemoCardUnknownError,
     KeyReusedError,
     KindNotSettleableError,
+    NoIdCardReaderError,
     NotInDemonstrationError,
     PinRequiredError,
     QuoteRefusedError,
@@ -200,6 +202,25 @@ class FakeCashier:
     def remove_card(self) -> CardView:
         """Take the card out."""
         self._require_demonstration()
+        return self._show(CardState.EMPTY, "")
+
+    def show_voucher(self, code: str) -> CardView:
+        """Take 28 digits."""
+        read_voucher(code)
+        return self._show(CardState.VERIFIED, "测**")
+
+    def show_id_card(self) -> CardView:
+        """Say that there is no reader."""
+        raise NoIdCardReaderError
+
+    def show_demo(self, kind: str, card_id: str) -> CardView:
+        """Show it."""
+        del kind, card_id
+        self._require_demonstration()
+        return self._show(CardState.VERIFIED, "测**")
+
+    def clear_credential(self) -> CardView:
+        """Take it away."""
         return self._show(CardState.EMPTY, "")
 
     def _show(self, state: CardState, holder: str) -> CardView:
