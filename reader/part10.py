@@ -24,6 +24,7 @@ from reader.link import Link
 VERIFY_PIN_DIRECT, MODIFY_PIN_DIRECT = 0x06, 0x07
 TIMEOUT_S = 30
 FIXED_DIGITS = 6
+_CODE_BYTES = 4
 _BCD_LEFT_IN_BYTES = 0x81
 _KEY_PRESSED = 0x02
 _CHINESE = 0x0804
@@ -45,6 +46,26 @@ class PadLink(Protocol):
 
     def control(self, code: int, data: bytes | bytearray) -> bytes:
         """Send a command to the reader."""
+
+
+def features_in(raw: bytes) -> dict[int, int]:
+    """Read what a reader answers to GET_FEATURE_REQUEST: tag, length 4, control code.
+
+    Features that are not written so, and what a shortened answer leaves over, are not
+    there: a command with a guessed code must never reach a reader.
+
+    >>> {tag: hex(code) for tag, code in features_in(bytes.fromhex(
+    ...     "060442000db2" "120342000d" "0704")).items()}
+    {6: '0x42000db2'}
+    """
+    found, place = {}, 0
+    while place + 2 <= len(raw):
+        tag, length = raw[place], raw[place + 1]
+        value = raw[place + 2 : place + 2 + length]
+        if length == len(value) == _CODE_BYTES:
+            found[tag] = int.from_bytes(value, "big")
+        place += 2 + length
+    return found
 
 
 def verify_structure(least: int, most: int, timeout_s: int = TIMEOUT_S) -> bytes:

@@ -113,6 +113,7 @@ class Site:
     on_difference: str  #: ask, stop or accept
     host_keyboard_pin: bool
     device_no: str = ""  #: 终端设备号, as callers of the old drivers are told
+    psam_no: str = ""  #: 终端机编号, twelve digits; empty: no PSAM
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,9 @@ class Cashier:
         self._shown = shown
         self._sources = sources
         self._desk = desk
-        self._files = CardFiles(desk, device_no=site.device_no)
+        self._files = CardFiles(
+            desk, terminal_no=site.psam_no, device_no=site.device_no
+        )
         self._deck = deck
         self._centre = centre
         self._journal = journal

@@ -143,6 +143,7 @@ def _site(settings: Settings) -> Site:
         demonstration=settings.demonstration,
         on_difference=settings.policy.on_difference.value,
         host_keyboard_pin=settings.pin.host_keyboard,
+        psam_no=settings.keys.terminal_no,
         device_no=device_no_of(
             settings.site.institution_code, settings.site.terminal_no
         ),

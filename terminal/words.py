@@ -117,6 +117,7 @@ TABLE: Mapping[str, Word] = {
     "birth_year": Word("出生年份", "Born"),
     "card_kind": Word("卡规范", "Card type"),
     "credential": Word("就诊凭证", "Credential"),
+    "credential_verified": Word("凭证已核验", "Credential verified"),
     "credential_social_card": Word("社会保障卡", "Social security card"),
     "credential_e_voucher": Word("医保电子凭证", "Electronic voucher"),
     "credential_id_card": Word("居民身份证", "Identity card"),

@@ -4,13 +4,15 @@ What was learnt of pyscard 2.3.1 with pcsc-lite: a card removed while a command 
 gives "no valid response" with code 0; old connections never recover after the
 service restarts, so every power-up makes a new one; its own exclusive connection
 first connects in shared mode and loses the code of a failure, so the mode is asked for
-directly here.
+directly here. While another program holds a transaction, connecting does not fail but
+waits for it without end: whoever asks for a power-up looks at ``in_use`` first.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from reader.errors import (
@@ -23,13 +25,17 @@ from reader.errors import (
     ReaderError,
     ReaderUnavailableError,
 )
+from reader.part10 import features_in
 
+#: How long another program may hold the card before that is an error.
+BUSY_S = 2.0
+_AGAIN_S = 0.1
 _NO_SERVICE = frozenset({0x8010001D, 0x8010001E, 0x80100013, 0x80100009})
 _NO_READER = frozenset({0x80100017, 0x8010002E})
 _MUTE = frozenset({0x80100066, 0x80100067})
-_NO_CARD = frozenset({0x8010000C, 0x80100069})
-_BUSY, _RESET = 0x8010000B, 0x80100068
-_STATE_CHANGED, _STATE_GONE, _STATE_PRESENT = 0x02, 0x0C, 0x20
+_BUSY, _RESET, _REMOVED = 0x8010000B, 0x80100068, 0x80100069
+_NO_CARD = frozenset({0x8010000C, _REMOVED})
+_STATE_CHANGED, _STATE_GONE, _STATE_PRESENT, _STATE_IN_USE = 0x02, 0x0C, 0x20, 0x180
 _TIMEOUT = 0x8010000A
 #: How long one wait for a change lasts; the service is looked for again after it.
 _WAIT_MS = 1000
@@ -38,19 +44,25 @@ _GET_FEATURES = 3400
 
 
 class PcscLink:
-    """A Link over one PC/SC reader, exclusive while powered up."""
+    """A Link over one slot of a PC/SC reader, this program's alone while powered up."""
 
     def __init__(
         self,
         wanted: str = "",
         *,
+        busy_s: float = BUSY_S,
         load: Callable[[str], Any] = importlib.import_module,
+        monotonic: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Choose the first reader whose name contains *wanted*.
+        """Choose the first slot whose name fits *wanted* (see ``fits``).
 
         Args:
-            wanted: A part of the reader's name; empty: any reader.
+            wanted: A part of the slot's name, or parts with ``*`` between; empty: any.
+            busy_s: How long to try while another program holds the card.
             load: Imports pyscard's modules by name.
+            monotonic: Seconds that only go forward.
+            wait: Waits for some seconds.
 
         Raises:
             PcscMissingError: pyscard is not installed.
@@ -66,6 +78,9 @@ class PcscLink:
         except ImportError as error:
             raise PcscMissingError from error
         self._wanted = wanted
+        self._busy_s = busy_s
+        self._monotonic = monotonic
+        self._wait = wait
         self._connection: Any = None  # pyscard has no types
 
     @property
@@ -78,33 +93,51 @@ class PcscLink:
 
     def present(self) -> bool:
         """Ask the service whether a card is in the slot, without powering it."""
-        scard = self._scard
-        name = str(self._reader())
-        code, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
-        self._check(code)
-        try:
-            code, states = scard.SCardGetStatusChange(
-                context, 0, [(name, scard.SCARD_STATE_UNAWARE)]
-            )
-        finally:
-            scard.SCardReleaseContext(context)
-        self._check(code)
-        return bool(states[0][1] & _STATE_PRESENT)
+        return bool(self._flags() & _STATE_PRESENT)
+
+    def in_use(self) -> bool:
+        """Ask the service whether anybody is connected to the card now."""
+        return bool(self._flags() & _STATE_IN_USE)
 
     def power_on(self) -> bytes:
         """Connect anew and alone, with whichever protocol the card speaks.
 
         The card is reset cold, so that no PIN verified by another program is taken
-        over, and the connection's end powers it down.
+        over, and the connection's end powers it down. Where another program is
+        connected too, a transaction keeps it from the card until then. (Windows resets
+        a card whose transaction is idle for five seconds: that ends in
+        ``CardResetError``, and so the session does.)
+
+        Raises:
+            ReaderBusyError: another program held the card for all of the time allowed.
         """
         self._drop()
-        how = {
-            "mode": self._scard.SCARD_SHARE_EXCLUSIVE,
-            "disposition": self._scard.SCARD_UNPOWER_CARD,
-        }
+        until = self._monotonic() + self._busy_s
+        while True:
+            try:
+                return self._power_on_once()
+            except ReaderBusyError:
+                if self._monotonic() >= until:
+                    raise
+            self._wait(_AGAIN_S)
+
+    def _power_on_once(self) -> bytes:
+        """Power up alone, or with the others locked out."""
+        try:
+            return self._connected(self._scard.SCARD_SHARE_EXCLUSIVE)
+        except ReaderBusyError:
+            return self._connected(self._scard.SCARD_SHARE_SHARED)
+
+    def _connected(self, mode: int) -> bytes:
+        """Connect in *mode*, reset the card and return its answer to that."""
+        how = {"mode": mode, "disposition": self._scard.SCARD_UNPOWER_CARD}
         try:
             connection = self._reader().createConnection()
             connection.connect(**how)
+            if mode == self._scard.SCARD_SHARE_SHARED:
+                code = self._scard.SCardBeginTransaction(connection.component.hcard)
+                if code != self._scard.SCARD_S_SUCCESS:
+                    raise _error_for(code & 0xFFFFFFFF, powering=True)
             connection.reconnect(**how)
             atr = bytes(connection.getATR())
         except self._errors as error:
@@ -130,27 +163,25 @@ class PcscLink:
         Raises:
             CardRemovedError: no card is powered up; readers tell it of a connection.
         """
+        if self._connection is None:
+            raise CardRemovedError
         code = self._scard.SCARD_CTL_CODE(_GET_FEATURES)
         try:
-            raw = self.control(code, b"")
-        except CardRemovedError:
-            if self._connection is None:
-                raise
-            return {}  # a reader without any answers that it knows no such command
-        return {
-            raw[place]: int.from_bytes(raw[place + 2 : place + 6], "big")
-            for place in range(0, len(raw) - 5, 6)
-        }
+            return features_in(bytes(self._connection.control(code, [])))
+        except self._errors as error:
+            if _code_of(error) in {_REMOVED, _RESET} | _NO_SERVICE | _NO_READER:
+                raise _translated(error, powering=False) from error
+            # A reader that has none answers in many ways that it knows no such command.
+            return {}
 
     def control(self, code: int, data: bytes | bytearray) -> bytes:
         """Send a command to the reader itself."""
         if self._connection is None:
             raise CardRemovedError
         try:
-            answer = self._connection.control(code, list(data))
+            return bytes(self._connection.control(code, list(data)))
         except self._errors as error:
             raise _translated(error, powering=False) from error
-        return bytes(answer)
 
     def changes(self) -> Iterator[bool | None]:
         """Yield what the slot holds, and again whenever that changes; without end.
@@ -175,7 +206,7 @@ class PcscLink:
         state = scard.SCARD_STATE_UNAWARE
         while True:
             code, names = scard.SCardListReaders(context, [])
-            name = next((n for n in names or () if self._wanted in n), None)
+            name = _chosen(names or (), self._wanted)
             if code != scard.SCARD_S_SUCCESS or name is None:
                 yield None
                 return
@@ -207,17 +238,38 @@ class PcscLink:
             # The card or the service it belonged to is gone, which is why it is old.
             return
 
+    def _flags(self) -> int:
+        """Return what the service says of the slot, without connecting to it."""
+        scard = self._scard
+        code, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
+        self._check(code)
+        try:
+            code, names = scard.SCardListReaders(context, [])
+            name = self._one_of(names or ())
+            code, states = scard.SCardGetStatusChange(
+                context, 0, [(name, scard.SCARD_STATE_UNAWARE)]
+            )
+        finally:
+            scard.SCardReleaseContext(context)
+        self._check(code)
+        return int(states[0][1])
+
+    def _one_of(self, names: Iterable[str]) -> str:
+        name = _chosen(names, self._wanted)
+        if name is None:
+            detail = (
+                f"no reader named like {self._wanted!r}" if self._wanted else "none"
+            )
+            raise ReaderUnavailableError(detail)
+        return name
+
     def _reader(self) -> Any:
         try:
-            readers = self._smartcard.readers()
+            readers = {str(reader): reader for reader in self._smartcard.readers()}
         except self._errors as error:
             detail = f"{_code_of(error):08X}"
             raise ReaderUnavailableError(detail) from error
-        for reader in readers:
-            if self._wanted in str(reader):
-                return reader
-        detail = f"no reader named like {self._wanted!r}" if self._wanted else "none"
-        raise ReaderUnavailableError(detail)
+        return readers[self._one_of(readers)]
 
     def _check(self, code: int) -> None:
         if code != self._scard.SCARD_S_SUCCESS:
@@ -225,9 +277,37 @@ class PcscLink:
             raise ReaderUnavailableError(detail)
 
 
+def fits(name: str, wanted: str) -> bool:
+    """Say whether a slot's name holds the parts of *wanted* in their order.
+
+    A reader with two slots has two names: ``*`` between the reader's part and the
+    slot's tells them apart, and none of two readers alike.
+
+    >>> fits("ACS ACR38U 00 01", "ACR38"), fits("ACS ACR38U 00 01", "ACR38*00 01")
+    (True, True)
+    >>> fits("ACS ACR38U 00 00", "ACR38*00 01"), fits("Omnikey 00 01", "ACR38*00 01")
+    (False, False)
+    """
+    place = 0
+    for part in wanted.split("*"):
+        found = name.find(part, place)
+        if found < 0:
+            return False
+        place = found + len(part)
+    return True
+
+
+def _chosen(names: Iterable[str], wanted: str) -> str | None:
+    return next((name for name in names if fits(name, wanted)), None)
+
+
 def _translated(error: Exception, *, powering: bool) -> ReaderError:
-    """Put pyscard's error into ours; the code alone does not tell all of them apart."""
-    code = _code_of(error)
+    """Put pyscard's error into ours."""
+    return _error_for(_code_of(error), powering=powering)
+
+
+def _error_for(code: int, *, powering: bool) -> ReaderError:
+    """Name what a code means; the code alone does not tell all of them apart."""
     if code == _BUSY:
         return ReaderBusyError(f"{code:08X}")
     if code == _RESET and not powering:

@@ -4,24 +4,28 @@
 
 EVENTS is the number of the pipe on which it tells what the slot holds.
 
-Whatever a driver does, it does it here. The process ends when its input closes, so
-none is left behind by a terminal that was killed.
+Whatever a driver does, it does it here. The process ends when its input closes, even
+while a driver hangs, so none is left behind by a terminal that was killed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import sys
 import threading
 import time
 from collections.abc import Callable
 
-from reader.errors import CardRemovedError, ReaderError
+from reader.errors import CardRemovedError, ReaderBusyError, ReaderError
 from reader.links import pipe
-from reader.links.pcsc import PcscLink
+from reader.links.pcsc import BUSY_S, PcscLink
 
 #: Between two looks for a reader or a service that is not there.
-PAUSE_S = 0.2
+PAUSE_S = 0.1
+#: For the card to be powered down when the terminal is gone.
+POWER_DOWN_S = 1.0
 
 
 def main(arguments: list[str]) -> None:
@@ -36,8 +40,22 @@ def main(arguments: list[str]) -> None:
         events.send(pipe.ERROR, pipe.put_error(error))
         return
     threading.Thread(target=_watch, args=(link, events), daemon=True).start()
+    threading.Thread(target=_end_with, args=(into,), daemon=True).start()
     _serve(link, into, out)
-    # The watch may sit in the service's library, and a hung driver in its own.
+    with contextlib.suppress(ReaderError):
+        link.power_off()
+    # The watch may sit in the service's library.
+    os._exit(0)
+
+
+def _end_with(into: pipe.Pipe) -> None:
+    """End the process when its input closes while a driver hangs."""
+    if not hasattr(select, "poll"):
+        return  # Windows: it ends when the driver has answered
+    closing = select.poll()
+    closing.register(into.fd, 0)  # of no event but the end
+    closing.poll()
+    time.sleep(POWER_DOWN_S)
     os._exit(0)
 
 
@@ -49,7 +67,7 @@ def _serve(link: PcscLink, into: pipe.Pipe, out: pipe.Pipe) -> None:
             return
         kind = pipe.RESULT
         try:
-            result = _done(link, operation, argument)
+            result = _done(link, out, operation, argument)
         except ReaderError as error:
             kind, result = pipe.ERROR, pipe.put_error(error)
         finally:
@@ -60,16 +78,41 @@ def _serve(link: PcscLink, into: pipe.Pipe, out: pipe.Pipe) -> None:
             return
 
 
-def _done(link: PcscLink, operation: bytes, argument: bytearray) -> bytes:
+def _done(
+    link: PcscLink, out: pipe.Pipe, operation: bytes, argument: bytearray
+) -> bytes:
     work: dict[bytes, Callable[[], bytes]] = {
         pipe.NAME: link.name.encode,
-        pipe.POWER_ON: link.power_on,
+        pipe.POWER_ON: lambda: _powered_on(link, out),
         pipe.TRANSMIT: lambda: link.transmit(argument),
         pipe.FEATURES: lambda: pipe.put_features(link.features()),
         pipe.CONTROL: lambda: _control(link, argument),
         pipe.POWER_OFF: lambda: _powered_off(link),
     }
     return work[operation]()
+
+
+def _powered_on(link: PcscLink, out: pipe.Pipe) -> bytes:
+    """Power the card up, and do not wait for ever for a program that holds it.
+
+    Nothing ends such a wait but the end of this process; the next one asks anew.
+    """
+    if not link.in_use():
+        return link.power_on()
+    patience = threading.Timer(2 * BUSY_S, _give_up, (out,))
+    patience.daemon = True
+    patience.start()
+    try:
+        return link.power_on()
+    finally:
+        patience.cancel()
+
+
+def _give_up(out: pipe.Pipe) -> None:
+    error = ReaderBusyError("another program's transaction")
+    with contextlib.suppress(OSError):
+        out.send(pipe.ERROR, pipe.put_error(error))
+    os._exit(0)
 
 
 def _control(link: PcscLink, argument: bytearray) -> bytes:

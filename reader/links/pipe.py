@@ -101,7 +101,9 @@ def error_of(payload: bytes | bytearray) -> ReaderError:
     name, _, detail = bytes(payload).decode("utf-8", "replace").partition("\0")
     kind = _ERRORS.get(name)
     if kind is None:
-        return ReaderUnavailableError(name)
+        # Not what was said: it may be anything, a holder's data too.
+        detail = "an error that no link has"
+        return ReaderUnavailableError(detail)
     return kind(detail)
 
 

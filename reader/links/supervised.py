@@ -15,11 +15,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reader.errors import ReaderError, ReaderUnavailableError
+from reader.errors import ReaderBusyError, ReaderError, ReaderUnavailableError
 from reader.links import pipe
 
 log = logging.getLogger(__name__)
@@ -48,6 +48,8 @@ class _Process:
     ended: bool = False
     name: str = ""
     listener: threading.Thread | None = None
+    ending: threading.Lock = field(default_factory=threading.Lock)
+    closed: bool = False
 
 
 class SupervisedPcscLink:
@@ -162,19 +164,33 @@ class SupervisedPcscLink:
 
         Nothing is sent twice: after a deadline nobody knows what the card has done.
         """
-        with self._one_at_a_time:
+        allowed = deadline_s or self._operation_s
+        with self._turn(allowed):
             process = self._running()
             try:
                 process.into.send(operation, argument)
-                answer = _answer(process, deadline_s or self._operation_s)
+                answer = _answer(process, allowed)
             except (OSError, EOFError) as error:
-                log.warning("card_process.dropped", extra={"ended": process.ended})
-                self._drop(process)
-                raise ReaderUnavailableError(self._wanted) from error
+                hung = isinstance(error, TimeoutError)
+                log.warning("card_process.dropped", extra={"hung": hung})
+                self._drop(process, hung=hung)
+                refusal = process.refusal or ReaderUnavailableError(self._wanted)
+                raise refusal from error
         kind, payload = answer
         if kind == pipe.ERROR:
             raise pipe.error_of(payload)
         return payload
+
+    @contextlib.contextmanager
+    def _turn(self, within_s: float) -> Iterator[None]:
+        """Wait for the operation before this one, no longer than for a card."""
+        if not self._one_at_a_time.acquire(timeout=within_s):
+            detail = "another operation"
+            raise ReaderBusyError(detail)
+        try:
+            yield
+        finally:
+            self._one_at_a_time.release()
 
     def _running(self) -> _Process:
         """Return the card process, started anew if the last one is gone.
@@ -226,10 +242,13 @@ class SupervisedPcscLink:
         listener.start()
         return process
 
-    def _drop(self, process: _Process) -> None:
-        """Kill a process that did not answer; a new one starts with the next step."""
+    def _drop(self, process: _Process, *, hung: bool) -> None:
+        """Kill a process that did not answer; a new one starts with the next step.
+
+        One that died is remembered: what dies at once is not started anew at once.
+        """
         with self._starting:
-            if self._process is process:
+            if hung and self._process is process:
                 self._process = None
         _end(process)
 
@@ -238,10 +257,11 @@ def _answer(process: _Process, deadline_s: float) -> tuple[bytes, bytearray]:
     """Wait for the answer and read it.
 
     Raises:
-        EOFError: the process is gone, or the deadline has passed.
+        TimeoutError: the deadline has passed.
+        EOFError: the process is gone.
     """
     if not process.waiting.select(deadline_s):
-        raise EOFError
+        raise TimeoutError
     return process.out.receive()
 
 
@@ -263,7 +283,18 @@ def _listen(process: _Process) -> None:
 
 
 def _end(process: _Process) -> None:
-    """Kill a process, wait for it, and close both pipes."""
+    """Kill a process, wait for it, and close its pipes; whoever comes second waits.
+
+    Two threads may find it dead: a pipe's number that is closed twice is by then
+    somebody else's.
+    """
+    with process.ending:
+        if not process.closed:
+            process.closed = True
+            _kill(process)
+
+
+def _kill(process: _Process) -> None:
     process.child.kill()
     try:
         process.child.wait(_GONE_S)

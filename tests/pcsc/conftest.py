@@ -33,12 +33,17 @@ def own_service(tmp_path: Path) -> Iterator[PcscService]:
     service.stop()
 
 
+@pytest.fixture(scope="session")
+def shared_slot(service: PcscService) -> VpcdSlot:
+    """Return the card's slot of the shared reader, which knows when it was emptied."""
+    return VpcdSlot(service.port)
+
+
 @pytest.fixture
-def slot(service: PcscService) -> Iterator[VpcdSlot]:
-    """Return the card's slot of the shared reader."""
-    slot = VpcdSlot(service.port)
-    yield slot
-    slot.remove()
+def slot(shared_slot: VpcdSlot) -> Iterator[VpcdSlot]:
+    """Return the card's slot of the shared reader; a test leaves it empty."""
+    yield shared_slot
+    shared_slot.remove()
 
 
 @pytest.fixture

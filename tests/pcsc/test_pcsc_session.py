@@ -68,7 +68,7 @@ def test_another_card_in_the_slot_is_never_taken_for_the_first(slot, link):
     put_in(slot, link)
     session = read(link)
 
-    slot.insert(a_card("v2-yi"))
+    slot.changed_at_once(a_card("v2-yi"))
 
     with pytest.raises((CardRemovedError, CardSwappedError)):
         session.still_same_card()

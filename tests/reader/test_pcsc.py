@@ -23,7 +23,8 @@ from reader.errors import (
 from reader.links.pcsc import PcscLink
 
 ATR = list(bytes.fromhex("3B6D000081544C96868444990100000001"))
-UNPOWER, EXCLUSIVE = 2, 1
+UNPOWER, EXCLUSIVE, SHARED = 2, 1, 2
+PRESENT, IN_USE = 0x20, 0x100
 
 
 class SmartcardException(Exception):  # noqa: N818 - pyscard's own name
@@ -49,10 +50,12 @@ class Connection:
     def __init__(self, service: Service) -> None:
         self._service = service
         self.calls: list[tuple[str, dict[str, int]]] = []
+        self.component = SimpleNamespace(hcard=self)
 
     def connect(self, **how: int) -> None:
         """Connect, or fail as the test says."""
         self._service.fail_at("connect")
+        self._service.fail_at("shared" if how["mode"] == SHARED else "exclusive")
         self.calls.append(("connect", how))
 
     def reconnect(self, **how: int) -> None:
@@ -68,6 +71,12 @@ class Connection:
         """Answer with the command's own bytes."""
         self._service.fail_at("transmit")
         return command, 0x90, 0x00
+
+    def control(self, code: int, data: list[int]) -> list[int]:
+        """Answer as the reader."""
+        self._service.fail_at("control")
+        self._service.controlled.append((code, bytes(data)))
+        return list(self._service.says)
 
     def disconnect(self) -> None:
         """Power down."""
@@ -85,7 +94,11 @@ class Service:
         self.code = 0
         self.readers = ["Sim Reader 00 00"]
         self.connections: list[Connection] = []
+        self.controlled: list[tuple[int, bytes]] = []
+        self.says = b""
+        self.begun = 0
         self.released = 0
+        self.now = 0.0
 
     def fail_at(self, step: str) -> None:
         """Raise what the test has prepared for *step*."""
@@ -102,6 +115,19 @@ class Service:
     ) -> tuple[int, list[tuple[str, int, list[int]]]]:
         """Say what is in the slot."""
         return self.code, [(states[0][0], self.state, [])]
+
+    def begin(self, connection: Connection) -> int:
+        """Begin a transaction, or fail with a code."""
+        connection.calls.append(("begin", {}))
+        return self.begun - (1 << 32) if self.begun >> 31 else self.begun
+
+    def monotonic(self) -> float:
+        """Tell the time."""
+        return self.now
+
+    def wait(self, seconds: float) -> None:
+        """Let the time pass."""
+        self.now += seconds
 
     def release(self, _context: int) -> None:
         """Count what was given back."""
@@ -122,8 +148,12 @@ class Service:
                 SCARD_SCOPE_USER=0,
                 SCARD_STATE_UNAWARE=0,
                 SCARD_SHARE_EXCLUSIVE=EXCLUSIVE,
+                SCARD_SHARE_SHARED=SHARED,
                 SCARD_UNPOWER_CARD=UNPOWER,
                 SCardEstablishContext=lambda _scope: (self.code, 7),
+                SCARD_CTL_CODE=lambda code: 0x42000000 + code,
+                SCardListReaders=lambda _context, _groups: (self.code, self.readers),
+                SCardBeginTransaction=self.begin,
                 SCardGetStatusChange=self.status,
                 SCardReleaseContext=self.release,
             ),
@@ -149,7 +179,9 @@ class Reader:
 
 def link_to(service: Service, wanted: str = "") -> PcscLink:
     """Return a link over *service*."""
-    return PcscLink(wanted, load=service.load)
+    return PcscLink(
+        wanted, load=service.load, monotonic=service.monotonic, wait=service.wait
+    )
 
 
 def missing(name: str) -> SimpleNamespace:
@@ -208,6 +240,142 @@ def test_the_reader_is_chosen_by_a_part_of_its_name():
     service.readers = ["PSAM 00 01", "Sim Reader 00 00"]
 
     assert link_to(service, "Sim").name == "Sim Reader 00 00"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "name"),
+    [
+        ("00 01", "Two 00 01"),
+        ("Two*00 01", "Two 00 01"),
+        ("Other*00 00", "Other 01 00 00"),
+        ("", "Two 00 00"),
+    ],
+)
+def test_a_slot_is_chosen_by_parts_of_its_name(wanted, name):
+    """The card and the PSAM sit in two slots of one reader, and are never mixed up."""
+    service = Service()
+    service.readers = ["Two 00 00", "Two 00 01", "Other 01 00 00", "Other 01 00 01"]
+
+    assert link_to(service, wanted).name == name
+
+
+def test_parts_in_another_order_are_another_reader():
+    """The slot's number stands last; the same figures elsewhere mean nothing."""
+    with pytest.raises(ReaderUnavailableError, match="Sim"):
+        link_to(Service(), "00 00*Sim").present()
+
+
+def test_a_card_that_another_program_only_holds_open_is_read_in_a_transaction():
+    """A browser with a card module must not keep a counter from reading."""
+    service = Service()
+    service.errors["exclusive"] = SmartcardException(0x8010000B)
+    link = link_to(service)
+
+    assert link.power_on() == bytes(ATR)
+
+    how = {"mode": SHARED, "disposition": UNPOWER}
+    calls = service.connections[-1].calls
+    assert calls == [("connect", how), ("begin", {}), ("reconnect", how)]
+    assert service.now == 0
+
+
+def test_a_card_that_another_program_keeps_is_busy_after_a_while():
+    """Two seconds, and then a sentence instead of a frozen counter."""
+    service = Service()
+    service.errors["connect"] = SmartcardException(0x8010000B)
+
+    with pytest.raises(ReaderBusyError):
+        link_to(service).power_on()
+
+    assert 2.0 <= service.now < 2.5
+
+
+def test_a_card_that_left_before_the_transaction_is_no_card():
+    """Not every failure to lock is somebody else's lock."""
+    service = Service()
+    service.errors["exclusive"] = SmartcardException(0x8010000B)
+    service.begun = 0x80100069
+
+    with pytest.raises(NoCardError):
+        link_to(service).power_on()
+
+
+@pytest.mark.parametrize(("state", "used"), [(PRESENT | IN_USE, True), (0x20, False)])
+def test_another_programs_hold_is_seen_before_it_is_waited_for(state, used):
+    """Connecting against a transaction never returns: it is asked first."""
+    service = Service()
+    service.state = state
+
+    assert link_to(service).in_use() is used
+
+
+def test_the_features_of_a_reader_are_its_own_codes():
+    """Part 10: tag, length, code; the numbers differ from reader to reader."""
+    service = Service()
+    service.says = bytes.fromhex("060442000db2 070442000db3")
+    link = link_to(service)
+    link.power_on()
+
+    assert link.features() == {6: 0x42000DB2, 7: 0x42000DB3}
+    assert service.controlled == [(0x42000000 + 3400, b"")]
+
+
+def test_a_reader_that_knows_no_features_has_none():
+    """vpcd, and every plain reader, refuses the question itself."""
+    service = Service()
+    link = link_to(service)
+    link.power_on()
+    service.errors["control"] = SmartcardException(0x8010001F)
+
+    assert link.features() == {}
+
+
+@pytest.mark.parametrize(
+    ("code", "wanted"),
+    [
+        (0x80100069, CardRemovedError),
+        (0x80100068, CardResetError),
+        (0x8010001D, ReaderUnavailableError),
+    ],
+)
+def test_a_lost_card_is_not_taken_for_a_reader_without_keys(code, wanted):
+    """The next step is another: put the card in, not call the administrator."""
+    service = Service()
+    link = link_to(service)
+    link.power_on()
+    service.errors["control"] = SmartcardException(code)
+
+    for ask in (link.features, lambda: link.control(1, b"")):
+        with pytest.raises(ReaderError) as caught:
+            ask()
+        assert type(caught.value) is wanted
+
+
+def test_a_reader_is_asked_nothing_without_a_card_under_power():
+    """Its keys belong to a session, as the card does."""
+    link = link_to(Service())
+
+    for ask in (link.features, lambda: link.control(1, b"")):
+        with pytest.raises(CardRemovedError):
+            ask()
+
+
+def test_after_a_reset_by_somebody_else_nothing_is_connected_anew():
+    """What the card proved before it lost its power proves nothing after."""
+    service = Service()
+    link = link_to(service)
+    link.power_on()
+    service.errors["transmit"] = SmartcardException(0x80100068)
+
+    for _ in range(2):
+        with pytest.raises(CardResetError):
+            link.transmit(b"\x00")
+
+    assert len(service.connections) == 1
+    assert [step for step, _ in service.connections[0].calls] == [
+        "connect",
+        "reconnect",
+    ]
 
 
 def test_a_reader_that_is_not_there_is_said_by_its_name():
