@@ -11,6 +11,7 @@ found); 2 could not run, and a line on standard error says what to do.
 from __future__ import annotations
 
 import datetime as dt
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,11 @@ config_option = click.option(
     "--config",
     type=EXISTING,
     help="Settings file (TOML); else the one TERMINAL_CONFIG names, if any.",
+)
+trace_option = click.option(
+    "--trace",
+    type=ANY_PATH,
+    help="Append what passes between terminal and card there, masked.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="For programs.")
 
@@ -73,18 +79,31 @@ def main(ctx: click.Context) -> None:
         ctx.invoke(serve)
 
 
+def _environment(trace: Path | None) -> dict[str, str]:
+    """Return the environment's settings, with the trace that was asked for."""
+    asked = (
+        {} if trace is None else {"TERMINAL_READER_TRACE_FILE": str(trace.resolve())}
+    )
+    return {**os.environ, **asked}
+
+
 @main.command(epilog="Example: run_terminal.py serve --check --config site.toml")
 @config_option
+@trace_option
 @click.option("--check", is_flag=True, help="Print the effective settings and exit.")
 @click.pass_context
 def serve(
-    ctx: click.Context, config: Path | None = None, *, check: bool = False
+    ctx: click.Context,
+    config: Path | None = None,
+    trace: Path | None = None,
+    *,
+    check: bool = False,
 ) -> None:
     """Run the daemon: the counter's pages and the POS interface.
 
     --check prints every setting with its origin, secrets masked, and starts nothing.
     """
-    settings = load_settings(config)
+    settings = load_settings(config, _environment(trace))
     if check:
         click.echo(settings.describe())
         return
@@ -148,11 +167,17 @@ def quote(  # noqa: PLR0913 - its options, by name
     invoke_without_command=True, epilog="Example: run_terminal.py card --card v2-yi"
 )
 @click.option("--card", "card_id", help="Which demonstration card; see card list.")
+@trace_option
 @json_option
 @config_option
 @click.pass_context
 def card(
-    ctx: click.Context, card_id: str | None, *, as_json: bool, config: Path | None
+    ctx: click.Context,
+    card_id: str | None,
+    *,
+    trace: Path | None,
+    as_json: bool,
+    config: Path | None,
 ) -> None:
     """Read the card once and print what it says, masked; spends no PIN try.
 
@@ -162,7 +187,8 @@ def card(
         return
     from terminal.commands.card import FIRST_CARD, run_card
 
-    ctx.exit(run_card(load_settings(config), card_id or FIRST_CARD, as_json=as_json))
+    settings = load_settings(config, _environment(trace))
+    ctx.exit(run_card(settings, card_id or FIRST_CARD, as_json=as_json))
 
 
 @card.command("list", epilog="Example: run_terminal.py card list --json")
@@ -216,6 +242,26 @@ def card_driver(  # noqa: PLR0913 - its options, by name
             as_bytes=gb18030,
         )
     )
+
+
+@card.command("replay", epilog="Example: run_terminal.py card replay counter.jsonl")
+@click.argument("file", type=EXISTING)
+@json_option
+@config_option
+@click.pass_context
+def card_replay(
+    ctx: click.Context, file: Path, *, as_json: bool, config: Path | None
+) -> None:
+    """Read the cards of a trace FILE again, without a reader; see --trace.
+
+    Says of each session what the terminal made of it. A trace holds invented data in
+    place of the holder's, and no proofs: whether a card was genuine it cannot tell.
+
+    Exit code 1: a session was refused, or this program would ask otherwise.
+    """
+    from terminal.commands.replay import run_replay
+
+    ctx.exit(run_replay(load_settings(config), file, as_json=as_json))
 
 
 @card.command("emulate", epilog="Example: run_terminal.py card emulate --as serial")
@@ -292,10 +338,15 @@ def card_psam(ctx: click.Context, port: int | None, config: Path | None) -> None
 @card.command("pin", epilog="Example: run_terminal.py card pin change")
 @click.argument("work", type=click.Choice(["change", "unblock", "reset"]))
 @click.option("--card", "card_id", help="Which demonstration card; see card list.")
+@trace_option
 @config_option
 @click.pass_context
 def card_pin(
-    ctx: click.Context, work: str, card_id: str | None, config: Path | None
+    ctx: click.Context,
+    work: str,
+    card_id: str | None,
+    trace: Path | None,
+    config: Path | None,
 ) -> None:
     """Change, unblock or reset the PIN of the card in the reader.
 
@@ -307,7 +358,8 @@ def card_pin(
     from terminal.commands.card import FIRST_CARD
     from terminal.commands.card_pin import PinWork, run_card_pin
 
-    ctx.exit(run_card_pin(load_settings(config), PinWork(work), card_id or FIRST_CARD))
+    settings = load_settings(config, _environment(trace))
+    ctx.exit(run_card_pin(settings, PinWork(work), card_id or FIRST_CARD))
 
 
 @main.command(epilog="Example: run_terminal.py centre --port 8621")

@@ -76,6 +76,7 @@ class ReaderSettings:
     listed_cards_file: Path | None  #: 黑名单
     accepted_issuers: tuple[str, ...]  #: prefixes of 初始化机构编号; empty: all
     accepted_classes: tuple[str, ...]  #: 卡的类别; empty: all
+    trace_file: Path | None  #: what passes between terminal and card, masked
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,7 @@ def take_reader(take: Taker, *, demonstration: bool) -> ReaderSettings:
         accepted_classes=take.matching_words(
             "reader.accepted_classes", _CLASS, "one character of 卡的类别"
         ),
+        trace_file=take.file("reader.trace_file"),
     )
 
 

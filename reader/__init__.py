@@ -23,6 +23,7 @@ driver      the old drivers' strings and error numbers, both ways
 person_number the citizen's number: its check, day and sex
 part10      PIN pads in PC/SC readers: the structures of part 10
 providers/  who holds the keys at a site: PSAM, HSM, the centre, one after another
+trace_mask  what a card says of its holder, taken out of a transcript
 watch       insertion, removal, reader gone and back, each told once
 link        the Link protocol
 links/      PC/SC in a process of its own, serial readers, transcripts, emulator

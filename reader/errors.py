@@ -30,6 +30,7 @@ ReaderError                    the root; each class has a code and two sentences
 ├── PinPadError                the PIN pad is gone or answers nonsense
 ├── IdentityCardError          a resident identity card does not read
 ├── VoucherError               what was scanned is no electronic voucher
+├── TranscriptError            a transcript of APDUs is not well formed
 └── ProfileError               a card profile or deck file is not well formed
 
 No message ever contains a name, a number or raw card bytes.
@@ -306,6 +307,18 @@ class VoucherError(ReaderError):
     code = "voucher-invalid"
     sentence_zh = "扫到的不是有效的医保电子凭证。请持卡人刷新二维码后重新扫码。"
     sentence_en = "This is no valid voucher. Let the holder refresh it and scan again."
+
+
+class TranscriptError(ReaderError):
+    """A line of a transcript is no step."""
+
+    code = "transcript-invalid"
+    sentence_zh = "读卡跟踪文件格式不对。请使用本程序 --trace 写出的文件。"
+    sentence_en = "The transcript does not read. Use a file that --trace wrote."
+
+    def __init__(self, line: int) -> None:
+        super().__init__(f"line {line}")
+        self.line = line
 
 
 class ProfileError(ReaderError):

@@ -75,7 +75,13 @@ def check_validity(issuer: Mapping[str, str], today: dt.date) -> None:
         CardDataError: the number or its check character is wrong.
         CardExpiredError: the card has expired.
     """
-    number = issuer["card_no"]
+    check_card_no(issuer["card_no"])
+    if dt.date.fromisoformat(issuer["valid_until"]) < today:
+        raise CardExpiredError
+
+
+def check_card_no(number: str) -> None:
+    """Refuse a card number that is none, or whose check character is wrong."""
     try:
         wanted = card_no_check(number[:-1])
     except ValueError as error:
@@ -84,8 +90,6 @@ def check_validity(issuer: Mapping[str, str], today: dt.date) -> None:
     if number[-1:] != wanted:
         problem = "has a wrong check character"
         raise CardDataError(ISSUER_FILE, "card_no", problem)
-    if dt.date.fromisoformat(issuer["valid_until"]) < today:
-        raise CardExpiredError
 
 
 def credential_of(
@@ -100,7 +104,7 @@ def credential_of(
     Raises:
         CardDataError: a citizen's number whose check character is wrong.
     """
-    _check_person(holder["person_cert_no"])
+    check_person(holder["person_cert_no"])
     return Credential(
         certificate=CertificateType.SOCIAL_CARD,
         number=issuer["card_no"],
@@ -128,7 +132,7 @@ def credential_of(
     )
 
 
-def _check_person(number: str) -> None:
+def check_person(number: str) -> None:
     """Refuse a citizen's number that is none; foreigners' have forms of their own."""
     if _CITIZEN.fullmatch(number) and number[-1] != check_character(number[:-1]):
         problem = "has a wrong check character"

@@ -11,7 +11,9 @@ lease      a link on loan to a session, taken back when it hangs
 card_parts  wires what reads cards: link, keys, acceptance, PIN
 credentials  vouchers and identity cards at the counter: what is taken, how long
 credential_sources  where they come from: scanner, the ministry's module, demo
-vouchers   electronic vouchers exchanged: the terminal's side, and the reference's
+vouchers   electronic vouchers exchanged: the terminal's side
+voucher_window the same beside the reference centre
+trace_file the file of --trace: one line a step, masked before it comes here
 pin_ways   how a holder's PIN gets to the card: typed, on a pad, judged by the centre
 hidden_input  PINs typed at a command: unseen, and wiped
 central_password  a holder's password at the centre, asked once

@@ -29,6 +29,7 @@ from reader.keys import CardContext, KeyProvider, Question, TestKeys
 from reader.link import Link
 from reader.links.emulator import EmulatedSlot, EmulatorLink
 from reader.links.framed import Port
+from reader.links.recording import recording
 from reader.links.serial import DIALECTS, SerialReader, Slot
 from reader.links.supervised import SupervisedPcscLink
 from reader.listed import Acceptance, ListedCards
@@ -38,6 +39,7 @@ from reader.providers.psam import APPLICATION, PsamKeys
 from reader.providers.two_step import CentreKeys
 from reader.serial_pinpad import BlockFormat, PadSettings
 from reader.session import CardSession, read_card
+from reader.trace_mask import TraceMask
 from terminal import key_seal, pin_ways, vouchers
 from terminal.central_password import CentralPasswords
 from terminal.centre_keys import load_or_make_secrets
@@ -45,6 +47,7 @@ from terminal.credential_sources import CredentialSources
 from terminal.deck import Deck
 from terminal.key_exchange import KeyExchange, KeyExchangeSettings
 from terminal.pin_ways import PinWay
+from terminal.trace_file import TraceFile
 
 if TYPE_CHECKING:
     from reader.providers.pkcs11 import Sm4Mechanisms
@@ -109,6 +112,7 @@ def build_card_parts(
         ProfileError, ListedCardsError: a file of data is not well formed.
         KeyServiceError: the HSM's library does not load, or the key service's address
             would carry card numbers in the clear.
+        TraceFileError: the file for the trace cannot be written.
     """
     with ExitStack() as stack:
         profiles = load_profiles(settings.cards_folder)
@@ -117,7 +121,11 @@ def build_card_parts(
         keys = _keys(settings, serial, now, centre_url, stack)
         listed = _Listed(settings.reader.listed_cards_file)
 
+        trace = _trace(settings, stack)
+
         def open_session(link: Link) -> CardSession:
+            if trace is not None:
+                link = recording(link, trace.write, TraceMask(profiles), now=now)
             return read_card(
                 link,
                 profiles,
@@ -132,6 +140,12 @@ def build_card_parts(
             )
 
         yield CardParts(link, deck, keys, open_session, pin_way(settings))
+
+
+def _trace(settings: Settings, stack: ExitStack) -> TraceFile | None:
+    """Open the file that a trace is asked for in, if it is."""
+    path = settings.reader.trace_file
+    return None if path is None else stack.enter_context(TraceFile(path))
 
 
 class _Listed:

@@ -32,6 +32,7 @@ from settlement.claim import Tier
 from terminal import key_seal, vouchers
 from terminal.centre_keys import load_or_make_secrets
 from terminal.key_window import KeyWindow
+from terminal.voucher_window import DemoVouchers
 
 DEMO_PERSONS = Path(__file__).parent.parent / "config" / "demo_persons.toml"
 CARDS = Path(__file__).parent.parent / "config" / "cards"
@@ -141,7 +142,7 @@ def serve_vouchers(app: Flask, book: Book, secrets: Secrets, now: Clock) -> None
         secrets: What a terminal must hold to be heard: the centre's own pair.
         now: The centre's clock.
     """
-    window = KeyWindow(vouchers.DemoVouchers(book).answer, secrets, now=now)
+    window = KeyWindow(DemoVouchers(book).answer, secrets, now=now)
     app.wsgi_app = DispatcherMiddleware(  # type: ignore[method-assign] # Flask's own idiom
         app.wsgi_app, {vouchers.PATH: window}
     )

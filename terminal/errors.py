@@ -23,6 +23,7 @@ TerminalError                   the root
 ├── DifferencesStopError        both calculators disagree and the site stops there
 ├── AmountChangedError          the patient was told another amount
 ├── CentreNotStartedError       the reference centre did not come up
+├── TraceFileError              the file of --trace cannot be written
 ├── DaemonRefusedError          a running daemon did not do what a command asked
 └── AddressNotLoopbackError     asked to listen beyond this machine
 
@@ -32,6 +33,7 @@ The message of an error is its English sentence: what, which, expected, what to 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from settlement.money import Money
 from terminal.views import DifferenceView, ProblemView
@@ -181,6 +183,19 @@ class DemoCardUnknownError(TerminalError):
             f"The deck has no such card. Choose one of: {', '.join(known)}.",
         )
         self.card_id = card_id
+
+
+class TraceFileError(TerminalError):
+    """The file of ``--trace`` cannot be written, or is a link to somewhere else."""
+
+    code = "trace-file"
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(
+            "读卡跟踪文件无法写入，请换一个路径，或去掉 --trace。",
+            f"The trace {path} cannot be written ({why}). "
+            "Name another file, or leave --trace out.",
+        )
 
 
 class CardRequiredError(TerminalError):

@@ -122,6 +122,7 @@ TABLE: Mapping[str, Row] = {
     "id-card-unreadable": Row(_CONFLICT, "The identity card does not read"),
     "voucher-invalid": Row(_BAD, "Not a valid electronic voucher"),
     "card-profile-invalid": Row(_BROKEN, "A card profile is not valid"),
+    "transcript-invalid": Row(_BAD, "Not a transcript"),
     # settlement.errors
     "settlement-failed": Row(_BROKEN, "The settlement failed", _ASK_ADMIN),
     "policy-not-in-force": Row(

@@ -1,4 +1,4 @@
-"""Electronic vouchers exchanged (ec.query): the terminal's side, and the reference's.
+"""Electronic vouchers exchanged (ec.query): the terminal's side.
 
 The exchange goes sealed, as questions to the key service do. A province's own service
 speaks the same JSON under its own signature, which is not public.
@@ -13,13 +13,12 @@ from typing import cast
 
 from reader.errors import KeyServiceError, VoucherError
 from reader.scanner import VoucherHolder
-from settlement.centre import persons
-from settlement.centre.book import Book
 
 PATH = "/vouchers"
-_OK = 0
-_DIGITS, _OWN_DIGITS = 28, 17
-_TOKEN_BYTES = 16
+#: The service's code for "exchanged".
+OK = 0
+#: Of a voucher, and those that a demonstration's person has as his own.
+DIGITS, OWN_DIGITS = 28, 17
 
 
 class VoucherService:
@@ -56,57 +55,24 @@ class VoucherService:
             # The parser's words would carry the answer along.
             raise VoucherError(detail) from None
         data = said.get("data") if isinstance(said, Mapping) else None
-        if not isinstance(said, Mapping) or said.get("code") != _OK:
+        if not isinstance(said, Mapping) or said.get("code") != OK:
             detail = "the service does not know it, or it was used"
             raise VoucherError(detail)
         return VoucherHolder(
-            token=_text(data, "ecToken"),
-            person_cert_no=_text(data, "idNo"),
-            name=_text(data, "userName"),
+            token=text_of(data, "ecToken"),
+            person_cert_no=text_of(data, "idNo"),
+            name=text_of(data, "userName"),
         )
-
-
-class DemoVouchers:
-    """The reference side: knows the demonstration's people, takes each voucher once."""
-
-    def __init__(self, book: Book) -> None:
-        self._book = book
-        self._taken: set[str] = set()
-
-    def answer(self, asked: str) -> str:
-        """Answer one ec.query.
-
-        Raises:
-            ValueError: it is none.
-        """
-        said = cast("object", json.loads(asked))
-        if not isinstance(said, Mapping) or said.get("transType") != "ec.query":
-            msg = "no ec.query"
-            raise ValueError(msg)
-        voucher = _text(said.get("data"), "qrCode")
-        token = secrets.token_hex(_TOKEN_BYTES)
-        person = None
-        if len(voucher) == _DIGITS and voucher not in self._taken:
-            self._taken.add(voucher)
-            person = persons.issue_token(self._book, voucher[:_OWN_DIGITS], token)
-        if person is None:
-            return json.dumps({"code": 1, "message": "unknown or used"})
-        data = {
-            "ecToken": token,
-            "idNo": person.person_cert_no,
-            "userName": person.name,
-            "idType": "01",
-        }
-        return json.dumps({"code": _OK, "message": "", "data": data})
 
 
 def demo_voucher(person_cert_no: str) -> str:
     """Make a fresh voucher of a demonstration person: his digits and random ones."""
-    own = person_cert_no[:_OWN_DIGITS]
-    rest = secrets.randbelow(10 ** (_DIGITS - _OWN_DIGITS))
-    return f"{own}{rest:0{_DIGITS - _OWN_DIGITS}d}"
+    own = person_cert_no[:OWN_DIGITS]
+    rest = secrets.randbelow(10 ** (DIGITS - OWN_DIGITS))
+    return f"{own}{rest:0{DIGITS - OWN_DIGITS}d}"
 
 
-def _text(data: object, name: str) -> str:
+def text_of(data: object, name: str) -> str:
+    """Return the text called *name*; empty where there is none."""
     value = data.get(name) if isinstance(data, Mapping) else None
     return value if isinstance(value, str) else ""

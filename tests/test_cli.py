@@ -181,6 +181,70 @@ def test_a_refused_card_is_exit_code_one_and_says_why():
     assert json.loads(run.output)["code"] == "card-expired"
 
 
+def test_a_traced_card_is_replayed_without_a_reader(tmp_path):
+    """What a counter mails in is looked into at a desk; it names nobody."""
+    path = tmp_path / "t.jsonl"
+    first = call("card", "--card", "v2-yi", "--trace", str(path))
+
+    told = call("card", "replay", str(path), "--json")
+
+    assert (first.exit_code, told.exit_code) == (0, 0)
+    (session,) = json.loads(told.stdout)
+    assert (session["profile"], session["pin_tries_left"]) == ("v2", 3)
+    text = path.read_text()
+    assert "测试乙".encode("gb18030").hex().upper() not in text
+    assert b"99010019750520003X".hex().upper() not in text
+
+
+def test_a_refused_session_of_a_trace_is_exit_code_one(tmp_path):
+    """With the same code as at the counter, or where this program would stray."""
+    path = tmp_path / "t.jsonl"
+    call("card", "--card", "v3-expired", "--trace", str(path))
+    strays = '{"step": "power-on", "at": "2026-11-23T09:00:00+08:00", "answer": "3B"}'
+    path.write_text(path.read_text() + strays + "\n")
+
+    told = call("card", "replay", str(path), "--json")
+
+    assert told.exit_code == 1
+    assert [s["code"] for s in json.loads(told.stdout)] == [
+        "card-expired",
+        "card-not-supported",
+    ]
+
+
+def test_a_session_that_would_go_another_way_says_where(tmp_path):
+    """A trace of another version of this program."""
+    path = tmp_path / "t.jsonl"
+    call("card", "--card", "v2-yi", "--trace", str(path))
+    path.write_text(path.read_text().replace("00A4020002EF05", "00A4000002EF05"))
+
+    told = call("card", "replay", str(path))
+
+    assert told.exit_code == 1
+    assert "command 00A40200 does not come here: line 4 wants command" in told.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [(b"hello\n", 1), (b"\n\n\xff\n", 3), (b'{"step": "power-on"}', 1)],
+)
+def test_a_file_that_is_no_trace_is_named_by_its_line(tmp_path, content, line):
+    """Exit code 2: nothing was replayed, and nothing of it is quoted."""
+    (tmp_path / "t").write_bytes(content)
+
+    told = call("card", "replay", str(tmp_path / "t"))
+
+    assert told.exit_code == 2
+    assert f"(line {line})" in told.stderr
+
+
+def test_an_empty_trace_replays_nothing_and_is_a_no(tmp_path):
+    """No session is not a good one."""
+    (tmp_path / "t").write_text("")
+
+    assert call("card", "replay", str(tmp_path / "t")).exit_code == 1
+
+
 def test_the_demonstrations_cards_are_listed():
     """Their ids are what --card takes."""
     assert "v3-jia" in call("card", "list").output
@@ -230,6 +294,7 @@ def test_the_daemon_loads_no_analytics_and_no_card_library():
         b"polars",
         b"duckdb",
         b"smartcard",
+        b"sqlalchemy",  # the centre's book is the centre's
         b"terminal.bench",
     }
     assert not unwanted & set(loaded)

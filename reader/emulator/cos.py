@@ -17,6 +17,12 @@ from reader.crypto import (
     mac,
     session_key,
 )
+from reader.emulator.commands import (
+    LONGEST_ANSWER,
+    command_data,
+    wanted_bytes,
+    well_formed,
+)
 from reader.keys import CardContext, card_key
 from reader.profile import ENVIRONMENT, CardFile, Key, Profile, Structure
 
@@ -38,7 +44,7 @@ _NO_INSTRUCTION = b"\x6d\x00"
 _NO_CLASS = b"\x6e\x00"
 
 _READ_BINARY = 0xB0
-_HEADER, _CHALLENGE, _AUTH_DATA = 4, 8, 16
+_CHALLENGE, _AUTH_DATA = 8, 16
 _SHORTEST_BLOCK, _LONGEST_BLOCK = 2, 8
 _FROM_RECORD, _BY_NUMBER = 5, 4
 _FIRST, _LAST, _NEXT, _PREVIOUS = range(4)
@@ -131,7 +137,9 @@ class CardOs:
         if not self._powered:
             msg = "a chip without power was asked"
             raise AssertionError(msg)
-        if len(command) < _HEADER:
+        if not well_formed(command):
+            # It is no command, so a challenge does not outlive it either.
+            self._rights.challenge = b""
             return _WRONG_LENGTH
         if command[0] not in _CLASSES:
             return _NO_CLASS
@@ -144,7 +152,7 @@ class CardOs:
         return work(command)
 
     def _select(self, command: bytes) -> bytes:
-        data = _data(command)
+        data = command_data(command)
         if command[2] == _BY_NAME:
             return self._select_application(data)
         file = self._file(int.from_bytes(data, "big"))
@@ -218,7 +226,9 @@ class CardOs:
         if not found:
             return _NO_RECORD
         data = b"".join(found)
-        wanted = command[4] if len(command) > _HEADER else 0
+        if len(data) > LONGEST_ANSWER:
+            return _WRONG_PARAMETERS  # such a file is read record by record
+        wanted = wanted_bytes(command)
         if wanted not in {0, len(data) & 0xFF}:
             return bytes((0x6C, len(data) & 0xFF))
         return data + OK
@@ -233,7 +243,7 @@ class CardOs:
             return _NOT_SATISFIED
         if file.structure is not Structure.RECORDS or mode != _FIRST:
             return _WRONG_STRUCTURE
-        record = _data(command)
+        record = command_data(command)
         records = self.memory.records[file.name]
         places = [i for i, old in enumerate(records) if old[0] == command[2]]
         if not places:
@@ -267,14 +277,16 @@ class CardOs:
         (data,) = self.memory.records[file.name]
         if offset >= len(data):
             return _BEYOND_END
-        wanted = (command[4] if len(command) > _HEADER else 0) or 0x100
-        if wanted > len(data) - offset and wanted != 0x100:  # noqa: PLR2004 - all there is
+        wanted = wanted_bytes(command) or LONGEST_ANSWER
+        if wanted > len(data) - offset and wanted != LONGEST_ANSWER:
             return bytes((0x6C, len(data) - offset))
         return data[offset : offset + wanted] + OK
 
     def _verify(self, command: bytes) -> bytes:
         memory = self.memory
-        block = _data(command)
+        block = command_data(command)
+        if not block and wanted_bytes(command):
+            return _WRONG_LENGTH  # the fifth byte of VERIFY is Lc: bytes are missing
         if not memory.pin:
             return OK
         if memory.tries_left == 0:
@@ -300,7 +312,7 @@ class CardOs:
         """CHANGE PIN: old block, FF, new block."""
         if command[2:4] != b"\x01\x00":
             return _WRONG_PARAMETERS
-        old, mark, new = _data(command).partition(b"\xff")
+        old, mark, new = command_data(command).partition(b"\xff")
         lengths = range(_SHORTEST_BLOCK, _LONGEST_BLOCK + 1)
         if not mark or len(old) not in lengths or len(new) not in lengths:
             return _WRONG_LENGTH
@@ -321,8 +333,9 @@ class CardOs:
         algorithm = self._context.algorithm
         key = card_key(self._root, self._profile.keys[_SECURING_KEY], self._context)
         session = session_key(algorithm, key, challenge)
-        body, seal = command[5:-_MAC_BYTES], command[-_MAC_BYTES:]
-        if len(body) + _MAC_BYTES != command[4] or bool(body) is not bool(command[3]):
+        sealed = command_data(command)
+        body, seal = sealed[:-_MAC_BYTES], sealed[-_MAC_BYTES:]
+        if len(seal) != _MAC_BYTES or bool(body) is not bool(command[3]):
             return _WRONG_LENGTH
         if not hmac.compare_digest(mac(algorithm, session, command[:5] + body), seal):
             return _WRONG_MAC
@@ -343,13 +356,13 @@ class CardOs:
         return OK
 
     def _get_challenge(self, command: bytes) -> bytes:
-        if len(command) <= _HEADER or command[4] != _CHALLENGE:
+        if command_data(command) or wanted_bytes(command) != _CHALLENGE:
             return _WRONG_LENGTH
         self._rights.challenge = self._random(_CHALLENGE)
         return self._rights.challenge + OK
 
     def _internal_authenticate(self, command: bytes) -> bytes:
-        data = _data(command)
+        data = command_data(command)
         if len(data) != _AUTH_DATA:
             return _WRONG_LENGTH
         if self._context.algorithm is Algorithm.SSF33:
@@ -361,7 +374,7 @@ class CardOs:
         key = self._key(command[3])
         if key is None or self._context.algorithm is Algorithm.SSF33:
             return _NO_KEY
-        data = _data(command)
+        data = command_data(command)
         if len(data) != _AUTH_DATA:
             return _WRONG_LENGTH
         if not challenge:
@@ -392,10 +405,3 @@ class CardOs:
     def _prove(self, key: Key, process: bytes, source: bytes) -> bytes:
         derived = card_key(self._root, key, self._context)
         return authentication_data(self._context.algorithm, derived, process, source)
-
-
-def _data(command: bytes) -> bytes:
-    """Return the data field of a command APDU."""
-    if len(command) <= _HEADER:
-        return b""
-    return command[5 : 5 + command[4]]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reader.crypto import Algorithm, authentication_data, diversify
+from reader.emulator.commands import command_data, well_formed
 from reader.keys import TEST_ROOT
 
 ATR = bytes.fromhex("3B6D000081544C96868444990199000001")
@@ -13,7 +14,7 @@ _OK, _WRONG_LENGTH, _NO_FILE = b"\x90\x00", b"\x67\x00", b"\x6a\x82"
 _OTHER_LEVEL, _NO_KEY, _NO_SESSION = b"\x6a\x80", b"\x6a\x88", b"\x69\x85"
 _NO_INSTRUCTION = b"\x6d\x00"
 _GET_RESPONSE, _BY_NAME = 0xC0, 0x04
-_HEADER_AND_LC, _FACTOR = 5, 8
+_FACTOR = 8
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -79,8 +80,10 @@ class PsamCard:
 
     def transmit(self, command: bytes) -> bytes:
         """Answer one command APDU."""
+        waiting, self._waiting = self._waiting, b""
+        if not well_formed(command):
+            return _WRONG_LENGTH
         if command[1] == _GET_RESPONSE:
-            waiting, self._waiting = self._waiting, b""
             return waiting + _OK if waiting else _NO_SESSION
         answer = self._answer(command)
         data = answer[:-2]
@@ -90,7 +93,7 @@ class PsamCard:
         return bytes((0x61, len(data)))
 
     def _answer(self, command: bytes) -> bytes:
-        data = command[5 : 5 + command[4]] if len(command) > _HEADER_AND_LC else b""
+        data = command_data(command)
         match command[0], command[1]:
             case 0x00, 0xA4:
                 return self._select(command[2], data)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from reader.emulator.commands import LONGEST_ANSWER, wanted_bytes, well_formed
 from reader.emulator.cos import CardOs
 
 #: What a card may say to a read of a whole file at once.
@@ -86,8 +87,12 @@ class QuirkyCard:
         quirks = self._quirks
         if quirks.delay_s:
             self._pause(quirks.delay_s)
+        if not well_formed(command):
+            self._waiting = b""
+            return self._inner.transmit(command)
         if command[1] == _GET_RESPONSE and self._waiting:
-            return self._rest(command[4])
+            return self._rest(wanted_bytes(command))
+        self._waiting = b""  # what another command came before is lost
         refusal = self._refused(command)
         if refusal:
             return refusal
@@ -126,7 +131,7 @@ class QuirkyCard:
         return bytes((0x61, len(data) & 0xFF))
 
     def _rest(self, wanted: int) -> bytes:
-        wanted = wanted or 0x100
+        wanted = wanted or LONGEST_ANSWER
         if wanted > len(self._waiting):
             return bytes((0x6C, len(self._waiting)))
         part, self._waiting = self._waiting[:wanted], self._waiting[wanted:]

@@ -204,6 +204,58 @@ def test_an_unknown_key_is_not_found():
     assert status(answer) == "6a88"
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "",
+        "00",
+        "00A404",
+        "00A40400021122334455",  # more than Lc says, and Le
+        "00A4040010112233",  # less
+        "00200000082468",  # a PIN block cut short
+        "002000000324681099AA",  # one with something behind it
+        "0020000003",  # Lc of a block that is not there
+        "002000000024",  # a block that Lc denies
+    ],
+)
+def test_a_command_that_is_not_what_its_length_says_does_nothing(command):
+    """Above all it is no PIN: nothing is compared, nothing is counted."""
+    card = powered()
+
+    answer = card.transmit(bytes.fromhex(command))
+
+    assert answer.hex() == "6700"
+    assert (card.memory.tries_left, card.proven) == (3, frozenset())
+
+
+def test_the_right_pin_under_a_false_length_is_not_accepted():
+    """A block of three under an Lc of eight once was."""
+    card = powered()
+
+    answer = card.transmit(bytes.fromhex("0020000008") + PIN_BLOCK)
+
+    assert (status(answer), card.proven) == ("6700", frozenset())
+
+
+def test_a_challenge_does_not_outlive_a_broken_command():
+    """The very next command is the only one it is good for, also a broken one."""
+    card = powered()
+    challenge = challenge_of(card)
+    card.transmit(b"\x00\xb2")
+
+    assert authenticate(card, "RKSSSE", challenge) == "6984"
+
+
+def test_a_file_longer_than_an_answer_is_read_record_by_record():
+    """An answer carries 256 bytes; what a short Le cannot ask for is refused."""
+    card = powered("v2-yi", file=0xEF05)
+    rows = [bytes((tag, 30)) + bytes(30) for tag in range(1, 10)]
+    card.memory.records["SSSEEF05"] = rows
+
+    assert status(card.transmit(apdu.read_all(0))) == "6a86"
+    assert card.transmit(apdu.read_tag(9, 32)) == rows[8] + b"\x90\x00"
+
+
 @pytest.mark.parametrize("length", ["01" + "24", "09" + "24" * 9])
 def test_a_pin_block_of_a_wrong_length_spends_nothing(length):
     """Part 5: Lc is 00 or 02 to 08."""

@@ -159,6 +159,18 @@ def test_a_proof_of_another_length_is_not_shown_to_the_card(length):
         keys.answer(about("IRK"), context())
 
 
+def test_a_psam_keeps_no_answer_for_a_later_command():
+    """What is not fetched at once is gone, and half a command is refused."""
+    card = a_psam(in_parts=True)
+    card.power_on()
+    card.transmit(bytes.fromhex("00A4000002") + b"\x00\x16")
+    waiting = card.transmit(bytes.fromhex("00B0000006"))
+
+    assert waiting.hex() == "6106"
+    assert card.transmit(b"\x00\xb0").hex() == "6700"
+    assert card.transmit(bytes.fromhex("00C0000006")).hex() == "6985"
+
+
 def test_a_lost_psam_reader_is_not_the_counters_reader():
     """The card's reader is well; its sentence would have the wrong cable pulled."""
     slot = Gone()

@@ -44,6 +44,22 @@ def test_a_card_of_t_0_gives_its_answers_in_parts():
     assert any(command[1] == 0xC0 for command in wire.commands)
 
 
+def test_what_an_answer_left_over_is_lost_with_the_next_command():
+    """GET RESPONSE never gives what belonged to an older command."""
+    card = QuirkyCard(selected(), NAMED["procedure-bytes"])
+
+    assert card.transmit(bytes.fromhex("00B2010540")) == b"\x61\x40"
+    assert card.transmit(bytes.fromhex("0020000000")) == b"\x63\xc3"
+    assert card.transmit(bytes.fromhex("00C0000040")) == b"\x6d\x00"
+
+
+def test_half_a_command_is_refused_by_every_card():
+    """Whatever its quirks are."""
+    for name in sorted(set(NAMED) - {"mute", "slow"}):
+        card = QuirkyCard(selected(), NAMED[name])
+        assert card.transmit(b"\x00\xb2") == b"\x67\x00", name
+
+
 def test_a_card_without_the_fast_read_is_asked_record_by_record():
     """Each element by its tag."""
     _, wire = quirky(NAMED["per-record-only"])

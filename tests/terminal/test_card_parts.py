@@ -33,6 +33,7 @@ from reader.session import CardSession
 from terminal import key_seal
 from terminal.card_parts import CardParts, build_card_parts
 from terminal.commands.emulate import SM_APPLICATION, emulated_psam
+from terminal.errors import TraceFileError
 from tests.terminal.desk_world import NOW, PIN, PROFILES, SPECS, a_card
 
 SPEC = SPECS["v3-jia"]
@@ -305,3 +306,25 @@ def listening(asked: list[str]) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def test_a_trace_holds_what_the_sessions_of_a_terminal_did(tmp_path):
+    """The setting wires it for the daemon as --trace does."""
+    path = tmp_path / "t.jsonl"
+    settings = settings_of(tmp_path, reader__trace_file=str(path))
+
+    with read_with(settings) as (session, _):
+        session.verify_pin(bytearray(b"246810"))
+
+    text = path.read_text()
+    assert '"command": "0020000003??????", "answer": "9000"' in text
+    assert text.endswith('{"step": "power-off"}\n')
+
+
+def test_a_trace_that_cannot_be_written_stops_the_start(tmp_path):
+    """Better than a day without the trace that somebody waits for."""
+    path = tmp_path / "no" / "t.jsonl"
+    settings = settings_of(tmp_path, reader__trace_file=str(path))
+
+    with pytest.raises(TraceFileError), read_with(settings):
+        pass

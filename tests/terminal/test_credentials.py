@@ -28,7 +28,8 @@ from terminal.errors import (
     NotInDemonstrationError,
 )
 from terminal.views import CardState, CardView
-from terminal.vouchers import DemoVouchers, VoucherService, demo_voucher
+from terminal.voucher_window import DemoVouchers
+from terminal.vouchers import VoucherService, demo_voucher
 from tests.reader.cards import DECK
 
 DAY = dt.datetime(2026, 11, 23, 9, 30, tzinfo=dt.UTC)

@@ -1,0 +1,185 @@
+"""What a card says of its holder, taken out of a transcript.
+
+Each element that tells of a person is given the value of its own vector in the profile
+(``config/cards``): the transcript of a real card then reads as an invented one's, with
+the lengths, the order and the status words of the real one. What does not read is given
+other bytes that do not read, and a wrong check character stays wrong, so that a replay
+ends where the session did. What no profile describes is blanked. The city of 卡识别码
+stays, since the profile is chosen by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from reader.errors import CardDataError
+from reader.files import decode_element
+from reader.profile import (
+    ENVIRONMENT,
+    CardFile,
+    Coding,
+    Element,
+    Profile,
+    Sensitivity,
+    Structure,
+)
+from reader.recognition import ISSUER_FILE, check_card_no, check_person
+
+_SELECT, _READ_RECORD, _READ_BINARY = 0xA4, 0xB2, 0xB0
+_GET_CHALLENGE, _GET_RESPONSE = 0x84, 0xC0
+_BY_NAME = 0x04
+_HEADER, _STATUS = 4, 2
+_CITY_BYTES = 3
+_CARD_SERIAL, _SPEC_VERSION = "card_serial", "spec_version"
+#: The last bytes of the answer to reset are the chip's own number (part 2).
+_CHIP_NUMBER = bytes.fromhex("00000001")
+_BLANK = b"\x00 \xff"
+#: Each is unreadable in some coding: no digits, no characters, no code.
+_FILLERS = (0xAA, 0x80, 0x7F, 0x19)
+_CHECKS = {"card_no": check_card_no, "person_cert_no": check_person}
+
+
+class TraceMask:
+    """Masks one card session after the other."""
+
+    def __init__(self, profiles: Sequence[Profile]) -> None:
+        self._profiles = profiles
+        self._forget()
+
+    def of_atr(self, atr: bytes) -> bytes:
+        """Blank the chip's number; what was selected before is forgotten."""
+        self._forget()
+        if len(atr) <= len(_CHIP_NUMBER):
+            return bytes(len(atr))
+        return atr[: -len(_CHIP_NUMBER)] + _CHIP_NUMBER
+
+    def of_answer(self, command: bytes, answer: bytes) -> bytes:
+        """Mask the data of an answer; the status word stays.
+
+        Args:
+            command: CLA INS P1 P2, and more of what is open.
+            answer: Data and status word.
+        """
+        data, status = answer[:-_STATUS], answer[-_STATUS:]
+        if len(command) < _HEADER:
+            self._asked = b""
+        elif command[1] != _GET_RESPONSE:
+            # GET RESPONSE brings the rest of what another command asked for.
+            self._asked = command
+            if command[1] == _SELECT:
+                self._select(command)
+        return self._masked(data) + status
+
+    def _forget(self) -> None:
+        self._application = ENVIRONMENT
+        self._fid = 0
+        self._asked = b""
+        self._version = ""
+
+    def _select(self, command: bytes) -> None:
+        name = command[5 : 5 + command[4]] if len(command) > _HEADER else b""
+        if command[2] == _BY_NAME:
+            places = {p.name_of(f.application): f.application for p, f in self._all()}
+            self._application, self._fid = places.get(name, "unknown"), 0
+        else:
+            self._fid = int.from_bytes(name, "big")
+
+    def _all(self) -> Iterator[tuple[Profile, CardFile]]:
+        """Go through every file, those of the card's own generation first."""
+        for profile in sorted(self._profiles, key=lambda p: not self._is_of(p)):
+            for file in profile.files.values():
+                yield profile, file
+
+    def _is_of(self, profile: Profile) -> bool:
+        version = self._version
+        return bool(version) and version.startswith(
+            tuple(prefix for prefix in profile.spec_prefixes if prefix)
+        )
+
+    def _masked(self, data: bytes) -> bytes:
+        if not self._asked:
+            return bytes(len(data))
+        instruction = self._asked[1]
+        if instruction in {_SELECT, _GET_CHALLENGE}:
+            return data
+        file = self._file()
+        if instruction not in {_READ_RECORD, _READ_BINARY} or file is None:
+            return bytes(len(data))
+        if file.structure is Structure.RECORDS:
+            return self._records(file, data)
+        row = b"".join(_fitted(_vector(e), e.width) for e in file.elements)
+        return _fitted(row, len(data))
+
+    def _file(self) -> CardFile | None:
+        """Find the file that was read: by its short identifier, or the selected one."""
+        is_binary = self._asked[1] == _READ_BINARY
+        short = self._asked[2] & 0x1F if is_binary and self._asked[2] & 0x80 else 0
+        if not is_binary:
+            short = self._asked[3] >> 3
+        fid = 0xEF00 | short if short else self._fid
+        for _, file in self._all():
+            if (file.application, file.fid) == (self._application, fid):
+                return file
+        return None
+
+    def _records(self, file: CardFile, data: bytes) -> bytes:
+        """Mask records ``tag len value``; from the first that is none, all is blank."""
+        elements = {element.tag: element for element in file.elements}
+        masked = b""
+        place = 0
+        while place + 1 < len(data) and data[place] in elements:
+            element, length = elements[data[place]], data[place + 1]
+            value = data[place + 2 : place + 2 + length]
+            masked += data[place : place + 2] + self._value(file, element, value)
+            place += 2 + len(value)
+        return masked + bytes(len(data) - place)
+
+    def _value(self, file: CardFile, element: Element, value: bytes) -> bytes:
+        if file.name == ISSUER_FILE and element.name == _SPEC_VERSION:
+            self._version = value.decode("ascii", "replace")
+        if element.sensitivity is Sensitivity.NONE and len(value) <= element.width:
+            return value
+        vector = _stand_in(file, element, value)
+        if file.name == ISSUER_FILE and element.name == _CARD_SERIAL:
+            return value[:_CITY_BYTES] + vector[_CITY_BYTES:]
+        return vector
+
+
+def _stand_in(file: CardFile, element: Element, value: bytes) -> bytes:
+    """Return an invented value that reads, or fails, as the real one does."""
+    if not value.strip(_BLANK):
+        return value  # nothing in it, and nobody's
+    vector = _fitted(_vector(element), len(value))
+    if element.coding is Coding.GROUP:
+        return vector
+    try:
+        said = decode_element(file, element, value)
+    except CardDataError:
+        return _unreadable(file, element, vector)
+    check = _CHECKS.get(element.name)
+    if check is None:
+        return vector
+    try:
+        check(said)
+    except CardDataError:
+        return vector[:-1] + bytes([vector[-1] ^ 1])
+    return vector
+
+
+def _unreadable(file: CardFile, element: Element, vector: bytes) -> bytes:
+    """Return bytes of the same length that do not read either."""
+    for filler in _FILLERS:
+        worn = bytes([filler]) * len(vector)
+        try:
+            decode_element(file, element, worn)
+        except CardDataError:
+            return worn
+    return vector
+
+
+def _vector(element: Element) -> bytes:
+    return bytes.fromhex(element.raw)
+
+
+def _fitted(vector: bytes, length: int) -> bytes:
+    return vector[:length].ljust(length, b"\x00")
