@@ -88,6 +88,7 @@ TABLE: Mapping[str, Row] = {
     "differences-stop": Row(_CONFLICT, "The two calculations differ"),
     "amount-changed": Row(_CONFLICT, "The patient was told another amount"),
     "centre-not-started": Row(_DOWN, "The reference centre did not start"),
+    "trace-file": Row(_BROKEN, "The trace cannot be written"),
     "daemon-refused": Row(_DOWN, "The running daemon did not do it"),
     "address-not-loopback": Row(_BROKEN, "Not a loopback address"),
     # reader.errors: what is wrong with the card in the slot is a conflict with what

@@ -479,6 +479,7 @@ def test_every_error_has_a_number_and_the_number_a_text(error):
         CardDataError: ("SSSEEF06", "name", "is empty"),
         CardProtocolError: ("a command", 0x6700),
         errors.ProfileError: ("v3.toml", "key", "is missing"),
+        errors.TranscriptError: (1,),
     }
 
     number = driver_code(error(*arguments.get(error, ())))
