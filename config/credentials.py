@@ -40,6 +40,8 @@ class CredentialSettings:
     voucher_url: str  #: empty: beside the centre itself
     id_card_port: str  #: of the ministry's module; empty: there is none
     id_card_baud: int
+    scanner_port: str  #: of a scanner on a serial line; empty: there is none
+    scanner_baud: int
 
 
 def accepted_on(
@@ -64,6 +66,8 @@ def take_credentials(take: Taker, *, demonstration: bool) -> CredentialSettings:
         voucher_url=take.url("credentials.voucher_url"),
         id_card_port=take.text("credentials.id_card_port", ""),
         id_card_baud=take.whole("credentials.id_card_baud", 115_200, 1200, MAX_BAUD),
+        scanner_port=take.text("credentials.scanner_port", ""),
+        scanner_baud=take.whole("credentials.scanner_baud", 9600, 1200, MAX_BAUD),
     )
 
 

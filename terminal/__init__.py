@@ -11,6 +11,7 @@ lease      a link on loan to a session, taken back when it hangs
 card_parts  wires what reads cards: link, keys, acceptance, PIN
 credentials  vouchers and identity cards at the counter: what is taken, how long
 credential_sources  where they come from: scanner, the ministry's module, demo
+scanner_desk the scanner on a serial line: what it reads lies on the counter
 vouchers   electronic vouchers exchanged: the terminal's side
 voucher_window the same beside the reference centre
 trace_file the file of --trace: one line a step, masked before it comes here

@@ -10,7 +10,7 @@ import threading
 from terminal.api_models import Card, as_json
 from terminal.events import EventHub
 from terminal.metrics import Metrics
-from terminal.views import CardState, CardView, QuoteView, SettlementView
+from terminal.views import CardState, CardView, ProblemView, QuoteView, SettlementView
 
 _READ = frozenset({CardState.READY, CardState.VERIFIED})
 
@@ -38,6 +38,17 @@ class Announcer:
         self._events.publish(
             "quote",
             {"bill_no": view.bill.bill_no, "patient_pays": view.patient_pays},
+        )
+
+    def notice(self, problem: ProblemView) -> None:
+        """Tell what happened beside any page's own asking, as a refused scan."""
+        self._events.publish(
+            "notice",
+            {
+                "code": problem.code,
+                "sentence_zh": problem.sentence_zh,
+                "sentence_en": problem.sentence_en,
+            },
         )
 
     def settlement(self, view: SettlementView) -> None:

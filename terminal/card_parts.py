@@ -47,7 +47,9 @@ from terminal.credential_sources import CredentialSources
 from terminal.deck import Deck
 from terminal.key_exchange import KeyExchange, KeyExchangeSettings
 from terminal.pin_ways import PinWay
+from terminal.scanner_desk import ScannerDesk
 from terminal.trace_file import TraceFile
+from terminal.views import CardView, ProblemView
 
 if TYPE_CHECKING:
     from reader.providers.pkcs11 import Sm4Mechanisms
@@ -355,6 +357,24 @@ def credential_sources(
         demo=deck if settings.demonstration else None,
         now=now,
     )
+
+
+def scanner_desk(
+    settings: Settings,
+    show_voucher: Callable[[str], CardView],
+    tell: Callable[[ProblemView], None],
+) -> ScannerDesk | None:
+    """Wire the scanner on a serial line, if the site has one."""
+    chosen = settings.credentials
+    if not chosen.scanner_port:
+        return None
+
+    def open_port() -> Port:
+        from reader.links.serial_port import SerialPort
+
+        return SerialPort(chosen.scanner_port, baud=chosen.scanner_baud)
+
+    return ScannerDesk(open_port, show_voucher, tell)
 
 
 # -- the PIN --------------------------------------------------------------------

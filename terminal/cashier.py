@@ -277,11 +277,11 @@ class Cashier:
             self._shown.require_accepted(who.certificate)
         return who
 
-    def _leave(self) -> None:
-        """Let the holder go: card powered down, anything else taken away."""
+    def _leave(self, who: Credential) -> None:
+        """Let the holder go: card powered down, what he showed beside it taken away."""
         self._desk.finish()
         if self._shown is not None:
-            self._shown.used()
+            self._shown.used(who)
 
     def release_card(self) -> CardView:
         """Power the card down; its PIN is verified no longer."""
@@ -497,7 +497,7 @@ class Cashier:
             # reversal or a cancellation needs one of its own.
             self._visits.pop(_visit_name(order), None)
             self._publish(view_of(record, self._site))
-            return self._send(record, order, centre.amounts)
+            return self._send(record, order, centre.amounts, who)
 
     def _replay(self, key: str, digest: str) -> service.Answer | None:
         known = self._journal.key(key)
@@ -621,14 +621,14 @@ class Cashier:
         )
 
     def _send(
-        self, record: Record, order: Order, expected: SettledAmounts
+        self, record: Record, order: Order, expected: SettledAmounts, who: Credential
     ) -> service.Answer:
         """Send a durable intent; whatever comes back is durable before it is told."""
         record = self._journal.advance(record.settlement_id, State.SENDING, {})
         try:
             settled = self._centre.settle(order, expected, record.msgid)
         except CentreUnknownError as error:
-            return self._unknown(record, error)
+            return self._unknown(record, error, who)
         except CentreError as error:
             # Rejected by the centre or never sent: certain that nothing is booked.
             refused: dict[str, JsonValue] = {
@@ -640,11 +640,13 @@ class Cashier:
             answer = self.conclude(
                 record, State.SETTLED, settlement_to_json(settled), settled
             )
-            self._leave()
+            self._leave(who)
         log.info("settlement.ended", extra={"settlement_id": record.settlement_id})
         return service.Answer(answer.status, answer.body, replayed=False)
 
-    def _unknown(self, record: Record, error: CentreUnknownError) -> service.Answer:
+    def _unknown(
+        self, record: Record, error: CentreUnknownError, who: Credential
+    ) -> service.Answer:
         record = self._journal.advance(
             record.settlement_id, State.UNKNOWN, {"why": error.why}
         )
@@ -654,7 +656,7 @@ class Cashier:
         )
         view = view_of(record, self._site)
         self._publish(view)
-        self._leave()
+        self._leave(who)
         self.wake_resolver()
         return service.Answer(202, self._render(view), replayed=False)
 

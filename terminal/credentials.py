@@ -96,18 +96,20 @@ class ShownCredential:
             self._shown = None
             self._generation += 1
 
-    def used(self) -> None:
-        """Remember that it went into a settlement, and take it away."""
+    def used(self, who: Credential) -> None:
+        """Remember what went into a settlement, and take it away.
+
+        Another that was shown meanwhile is the next holder's, and stays.
+        """
         with self._guard:
-            if self._shown is not None:
-                who, _ = self._shown
-                if who.certificate is CertificateType.E_VOUCHER:
-                    self._used[who.number] = None
-                    if len(self._used) > _MOST_USED:
-                        # The centre refuses a token's second use as well.
-                        del self._used[next(iter(self._used))]
-            self._shown = None
-            self._generation += 1
+            if who.certificate is CertificateType.E_VOUCHER:
+                self._used[who.number] = None
+                if len(self._used) > _MOST_USED:
+                    # The centre refuses a token's second use as well.
+                    del self._used[next(iter(self._used))]
+            if self._shown is not None and self._shown[0].number == who.number:
+                self._shown = None
+                self._generation += 1
 
     def card_came(self, view: CardView) -> None:
         """Give way to a card that was read; the desk's listener."""

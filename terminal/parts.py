@@ -25,7 +25,11 @@ from settlement.seal import Sealer, load_or_create_key
 from terminal.announce import Announcer
 from terminal.api import render_settlement
 from terminal.card_files import device_no_of
-from terminal.card_parts import build_card_parts, credential_sources
+from terminal.card_parts import (
+    build_card_parts,
+    credential_sources,
+    scanner_desk,
+)
 from terminal.cashier import Cashier, Site
 from terminal.centre_keys import load_or_make_secrets
 from terminal.credentials import ShownCredential
@@ -112,6 +116,10 @@ def build_parts(settings: Settings) -> Iterator[Parts]:
         )
         desk.start()
         stack.callback(desk.stop)
+        scanner = scanner_desk(settings, cashier.show_voucher, announcer.notice)
+        if scanner is not None:
+            scanner.start()
+            stack.callback(scanner.stop)
         resolver = Resolver(
             cashier=cashier,
             journal=journal,

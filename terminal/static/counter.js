@@ -497,6 +497,10 @@ function listen(away = false) {
       work("quote");
     }
   });
+  events.addEventListener("notice", (event) => {
+    const told = JSON.parse(event.data);
+    warn(inChinese() ? told.sentence_zh : told.sentence_en);
+  });
   events.addEventListener("settlement", () => show("lights"));
   events.addEventListener("reset", refresh);
   events.onerror = () => {

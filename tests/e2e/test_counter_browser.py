@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import tty
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 from reader.emulator.pin_keyboard import PinKeyboard
 from reader.emulator.serial_line import serve_pty
 from reader.keys import TEST_ROOT
+from terminal.vouchers import demo_voucher
 from tests.e2e.program import ROOT, running_terminal
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
@@ -581,3 +583,29 @@ def test_the_holder_enters_the_pin_on_a_pad_and_the_page_waits(
         context.close()
         assert counter.console == []
     plugged.close()
+
+
+def test_a_voucher_from_a_serial_scanner_lies_on_the_counter_by_itself(
+    browser, folder, tmp_path
+):
+    """Nobody presses a key; what is no voucher is refused in a sentence."""
+    ours, theirs = os.openpty()
+    tty.setraw(theirs)
+    site = {"TERMINAL_CREDENTIALS_SCANNER_PORT": os.ttyname(theirs)}
+    with running_terminal(tmp_path, **site) as url:
+        context = browser.new_context(viewport=WINDOW, color_scheme="light")
+        counter = Counter(context.new_page(), url, folder)
+        alert = counter.page.locator("#alert")
+
+        os.write(ours, b"990100198001010018\r")
+        expect(alert).to_contain_text("刷新二维码")
+        assert "990100198001010018" not in counter.page.content()
+
+        os.write(ours, demo_voucher("990100199002150025").encode() + b"\r")
+        counter.card_is("verified")
+        expect(counter.page.locator("#credential")).to_have_text("医保电子凭证")
+
+        context.close()
+        assert counter.console == []
+    os.close(ours)
+    os.close(theirs)

@@ -132,7 +132,7 @@ def test_a_token_settles_once():
     """A voucher is good for one settlement; the next needs a fresh one."""
     counter, _, _ = shown()
     counter.show(who())
-    counter.used()
+    counter.used(who())
 
     with pytest.raises(CredentialUsedError):
         counter.show(who())
@@ -144,9 +144,25 @@ def test_a_token_settles_once():
 def test_an_identity_card_may_come_again():
     """It is the same card each time; nothing in it is used up."""
     counter, _, _ = shown()
+    card = who(CertificateType.ID_CARD, "990100198001010018")
     for _ in range(2):
-        counter.show(who(CertificateType.ID_CARD, "990100198001010018"))
-        counter.used()
+        counter.show(card)
+        counter.used(card)
+
+
+def test_the_next_holders_voucher_outlives_the_settlement_before():
+    """He scans while the one before him is still being settled."""
+    counter, _, _ = shown()
+    counter.show(who())
+    counter.show(who(token="token-2"))
+
+    counter.used(who())
+
+    current = counter.current()
+    assert current is not None
+    assert current.number == "token-2"
+    with pytest.raises(CredentialUsedError):
+        counter.show(who())
 
 
 @pytest.mark.parametrize(
