@@ -14,6 +14,8 @@ WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 CHECKS = "10X98765432"
 FACTORY_PINS = {"123456", "888888", "000000"}
 UNASSIGNED_REGION = "990100"
+#: The second is the example of a province's overlay.
+UNASSIGNED_REGIONS = {UNASSIGNED_REGION, "990199"}
 MAN, WOMAN = "1", "2"
 
 every_card = pytest.mark.parametrize("spec", DECK.values(), ids=DECK.keys())
@@ -41,7 +43,8 @@ def test_an_id_number_is_valid_and_of_nobody(spec: CardSpec):
 def test_a_holder_is_visibly_invented(spec: CardSpec):
     """Nobody may take a screenshot for a patient's."""
     assert spec.name.startswith("测试")
-    assert spec.card_serial.startswith(UNASSIGNED_REGION + "D156000005")
+    assert spec.card_serial[:6] in UNASSIGNED_REGIONS
+    assert spec.card_serial[6:16] == "D156000005"
 
 
 @every_card
@@ -96,6 +99,20 @@ def test_a_name_that_fits_nowhere_is_refused_when_the_card_is_made():
         a_card(name="测" * 26)
 
 
-def test_every_card_belongs_to_a_profile():
-    """The deck would not build otherwise."""
-    assert {s.generation for s in DECK.values()} <= {p.name for p in PROFILES}
+def test_every_profile_has_a_card():
+    """Whoever integrates can put each generation into his reader."""
+    assert {s.generation for s in DECK.values()} == {p.name for p in PROFILES}
+
+
+@pytest.mark.parametrize(
+    ("card_id", "profile", "version"),
+    [("v1-xin", "v1", "1.00"), ("p9901-ren", "province-9901", "3.00")],
+)
+def test_a_card_is_read_by_its_own_profile(card_id, profile, version):
+    """By 规范版本 and region, nothing else."""
+    session = read(a_slot(a_card(card_id))[1])
+
+    assert session.credential.card is not None
+    assert session.credential.card.spec_version == version
+    assert session.profile.name == profile
+    assert session.verify_pin(bytearray(b"246810")).verified
