@@ -40,6 +40,10 @@ class Announcer:
             {"bill_no": view.bill.bill_no, "patient_pays": view.patient_pays},
         )
 
+    def pad(self, digits: int) -> None:
+        """Tell how many digits stand on the PIN pad, for the counter's asterisks."""
+        self._events.publish("pad", {"digits": digits})
+
     def notice(self, problem: ProblemView) -> None:
         """Tell what happened beside any page's own asking, as a refused scan."""
         self._events.publish(

@@ -101,7 +101,11 @@ class NoKeys:
 
 @contextmanager
 def build_card_parts(
-    settings: Settings, *, now: Now, centre_url: str = ""
+    settings: Settings,
+    *,
+    now: Now,
+    centre_url: str = "",
+    on_digits: Callable[[int], None] = lambda _count: None,
 ) -> Iterator[CardParts]:
     """Wire the card's side and let go of it at the end.
 
@@ -109,6 +113,7 @@ def build_card_parts(
         settings: The site's.
         now: The clock.
         centre_url: Where the embedded centre was started, if it was.
+        on_digits: Told how many digits stand on a serial PIN pad.
 
     Raises:
         ProfileError, ListedCardsError: a file of data is not well formed.
@@ -141,7 +146,7 @@ def build_card_parts(
                 ),
             )
 
-        yield CardParts(link, deck, keys, open_session, pin_way(settings))
+        yield CardParts(link, deck, keys, open_session, pin_way(settings, on_digits))
 
 
 def _trace(settings: Settings, stack: ExitStack) -> TraceFile | None:
@@ -380,14 +385,16 @@ def scanner_desk(
 # -- the PIN --------------------------------------------------------------------
 
 
-def pin_way(settings: Settings) -> PinWay:
+def pin_way(
+    settings: Settings, on_digits: Callable[[int], None] = lambda _count: None
+) -> PinWay:
     """Wire how a holder's PIN gets to the card."""
     pin = settings.pin
     match pin.strategy:
         case PinStrategy.READER_PAD:
             return pin_ways.on_reader(pin.reader_pad_digits)
         case PinStrategy.SERIAL_PAD:
-            return _serial_pad(settings)
+            return _serial_pad(settings, on_digits)
         case PinStrategy.CENTRAL_PASSWORD:
             passwords = CentralPasswords(pin.central_url, pin.central_token)
             return pin_ways.at_centre(passwords)
@@ -403,7 +410,7 @@ def factory_pins(settings: Settings) -> tuple[bytes, ...]:
     return tuple(digits.encode() for digits in pin.factory_pins)
 
 
-def _serial_pad(settings: Settings) -> PinWay:
+def _serial_pad(settings: Settings, on_digits: Callable[[int], None]) -> PinWay:
     from reader.links.serial_port import SerialPort
 
     pin = settings.pin
@@ -418,4 +425,5 @@ def _serial_pad(settings: Settings) -> PinWay:
             block_format=forms[pin.pad_format],
         ),
         factory_pins(settings),
+        on_digits=on_digits,
     )

@@ -88,7 +88,12 @@ def build_parts(settings: Settings) -> Iterator[Parts]:
         stack.callback(events.close)
         announcer = Announcer(events, metrics)
         cards = stack.enter_context(
-            build_card_parts(settings, now=now, centre_url=reached.url)
+            build_card_parts(
+                settings,
+                now=now,
+                centre_url=reached.url,
+                on_digits=announcer.pad,
+            )
         )
         desk = CardDesk(cards.link, cards.open_session, monotonic=time.monotonic)
         desk.on_change(announcer.card)

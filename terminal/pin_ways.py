@@ -43,12 +43,25 @@ def on_reader(digits: int) -> PinWay:
 
 
 def on_pad(
-    port: Callable[[], Port], settings: PadSettings, factory: Collection[bytes] = ()
+    port: Callable[[], Port],
+    settings: PadSettings,
+    factory: Collection[bytes] = (),
+    *,
+    on_digits: Callable[[int], None] = lambda _count: None,
 ) -> PinWay:
-    """Have the PIN entered on a serial pad."""
+    """Have the PIN entered on a serial pad.
+
+    Args:
+        port: Opens the pad's port.
+        settings: Its keys, format and times.
+        factory: PINs that cards are issued with, which the site refuses.
+        on_digits: Told how many digits stand on the pad, for the asterisks.
+    """
     return PinWay(
         typed=False,
-        entry=lambda _digits, _who: SerialPinPad(port, settings, factory=factory),
+        entry=lambda _digits, _who: SerialPinPad(
+            port, settings, factory=factory, on_digits=on_digits
+        ),
     )
 
 

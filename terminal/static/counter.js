@@ -198,6 +198,7 @@ function waitAtPad(waiting) {
     const other = told.dataset.waiting;
     told.dataset.waiting = told.textContent;
     told.textContent = other;
+    byId("pad-digits").textContent = "";
     byId("pin-start").setAttribute("aria-disabled", String(waiting));
     say(told.textContent);
   }
@@ -495,6 +496,12 @@ function listen(away = false) {
     const known = quote.bill_no === byId("bill").dataset.number && splitMode() === "quote";
     if (!busy && !(known && quote.patient_pays === byId("split").dataset.pays)) {
       work("quote");
+    }
+  });
+  events.addEventListener("pad", (event) => {
+    const shown = byId("pad-digits");
+    if (busy && shown) {
+      shown.textContent = "●".repeat(JSON.parse(event.data).digits);
     }
   });
   events.addEventListener("notice", (event) => {
