@@ -39,6 +39,16 @@ class Question:
     source: bytes
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class SecuredCommand:
+    """A command that goes to the card encrypted and sealed."""
+
+    key: Key  #: STKSSSE or another key of the card for MAC and encryption
+    process: bytes  #: the card's current challenge
+    header: bytes  #: CLA INS P1 P2; Lc follows from the body
+    data: bytes | bytearray  #: what is encrypted; empty: the body is the MAC alone
+
+
 class KeyProvider(Protocol):
     """Computes authentication data without ever giving out a key.
 
@@ -59,23 +69,8 @@ class KeyProvider(Protocol):
             KeyUnavailableError: this provider does not hold one of the keys.
         """
 
-    def secure(
-        self,
-        key: Key,
-        card: CardContext,
-        *,
-        process: bytes,
-        header: bytes,
-        data: bytes | bytearray,
-    ) -> bytes:
-        """Return the body of a secured command: *data* encrypted, then its MAC.
-
-        Args:
-            key: STKSSSE or another key of the card for MAC and encryption.
-            card: The card.
-            process: The card's current challenge.
-            header: CLA INS P1 P2 of the command; Lc follows from what is returned.
-            data: What is encrypted; empty: the body is the MAC alone.
+    def secure(self, command: SecuredCommand, card: CardContext) -> bytes:
+        """Return the body of a secured command: its data encrypted, then its MAC.
 
         Raises:
             KeyUnavailableError: this provider cannot secure commands with the key.
@@ -113,18 +108,11 @@ class TestKeys:
             for question in questions
         )
 
-    def secure(
-        self,
-        key: Key,
-        card: CardContext,
-        *,
-        process: bytes,
-        header: bytes,
-        data: bytes | bytearray,
-    ) -> bytes:
+    def secure(self, command: SecuredCommand, card: CardContext) -> bytes:
         """Encrypt and seal a command under the card's key."""
-        session = session_key(card.algorithm, self._derived(key, card), process)
-        return secured_body(card.algorithm, session, header, data)
+        derived = self._derived(command.key, card)
+        session = session_key(card.algorithm, derived, command.process)
+        return secured_body(card.algorithm, session, command.header, command.data)
 
     def _derived(self, key: Key, card: CardContext) -> bytes:
         if card.algorithm is Algorithm.SSF33:

@@ -18,7 +18,7 @@ from reader.errors import (
     KeyRefusedError,
     ReaderError,
 )
-from reader.keys import CardContext, KeyProvider, Question
+from reader.keys import CardContext, KeyProvider, Question, SecuredCommand
 from reader.link import Link
 from reader.profile import GENUINE_KEY, PIN, CardFile, Key, Profile
 
@@ -73,11 +73,9 @@ class Prover:
             CardResetError: the card lost its power meanwhile; nothing is repeated.
         """
         with _Unbroken():
-            challenge = self._challenge()
-            key = self.profile.keys[name]
-            body = self.keys.secure(
-                key, self.card, process=challenge, header=header, data=data
-            )
+            key, challenge = self.profile.keys[name], self._challenge()
+            command = SecuredCommand(key, challenge, header, data)
+            body = self.keys.secure(command, self.card)
             return exchange(self.link, apdu.secured(header, body))
 
     def _prove_both(self, external: str, at: dt.datetime) -> Evidence:

@@ -25,7 +25,7 @@ from config.settings import Settings
 from reader.crypto import Algorithm
 from reader.emulator.deck import build_card
 from reader.errors import KeyUnavailableError, ReaderError
-from reader.keys import CardContext, KeyProvider, Question, TestKeys
+from reader.keys import CardContext, KeyProvider, Question, SecuredCommand, TestKeys
 from reader.link import Link
 from reader.links.emulator import EmulatedSlot, EmulatorLink
 from reader.links.framed import Port
@@ -33,7 +33,7 @@ from reader.links.recording import recording
 from reader.links.serial import DIALECTS, SerialReader, Slot
 from reader.links.supervised import SupervisedPcscLink
 from reader.listed import Acceptance, ListedCards
-from reader.profile import Key, Profile
+from reader.profile import Profile
 from reader.providers.chain import ChainedKeys
 from reader.providers.psam import APPLICATION, PsamKeys
 from reader.providers.two_step import CentreKeys
@@ -85,18 +85,10 @@ class NoKeys:
         del card
         raise KeyUnavailableError(questions[0].key.name)
 
-    def secure(
-        self,
-        key: Key,
-        card: CardContext,
-        *,
-        process: bytes,
-        header: bytes,
-        data: bytes | bytearray,
-    ) -> bytes:
+    def secure(self, command: SecuredCommand, card: CardContext) -> bytes:
         """Refuse by the key's name."""
-        del card, process, header, data
-        raise KeyUnavailableError(key.name)
+        del card
+        raise KeyUnavailableError(command.key.name)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from reader.crypto import Algorithm
-from reader.keys import TEST_ROOT, CardContext, Question, TestKeys
+from reader.keys import TEST_ROOT, CardContext, Question, SecuredCommand, TestKeys
 from reader.profile import GENUINE_KEY, Key, Profile
 from reader.providers.two_step import READING_KEY
 
@@ -60,13 +60,13 @@ class KeyService:
 
     def _secured(self, fields: list[str]) -> str:
         algorithm, address, process, header, data, region, historical = fields
-        body = self._keys.secure(
+        command = SecuredCommand(
             self._key(address),
-            self._card(region, historical, algorithm),
-            process=bytes.fromhex(process),
-            header=bytes.fromhex(header)[:4],
-            data=bytes.fromhex(data),
+            bytes.fromhex(process),
+            bytes.fromhex(header)[:4],
+            bytes.fromhex(data),
         )
+        body = self._keys.secure(command, self._card(region, historical, algorithm))
         return f"{header}{body.hex().upper()}|"
 
     def _card(self, region: str, historical: str, algorithm: str) -> CardContext:

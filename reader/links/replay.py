@@ -34,8 +34,7 @@ from reader.errors import (
     ReaderUnavailableError,
     TranscriptError,
 )
-from reader.keys import CardContext, Question, secured_body
-from reader.profile import Key
+from reader.keys import CardContext, Question, SecuredCommand, secured_body
 
 #: What proofs are in a transcript: they were computed with keys it must not tell of.
 NO_PROOF = bytes(8)
@@ -246,18 +245,9 @@ class ReplayedKeys:
         del card
         return (NO_PROOF,) * len(questions)
 
-    def secure(
-        self,
-        key: Key,
-        card: CardContext,
-        *,
-        process: bytes,
-        header: bytes,
-        data: bytes | bytearray,
-    ) -> bytes:
+    def secure(self, command: SecuredCommand, card: CardContext) -> bytes:
         """Return a body of the right length; in a transcript it is any bytes."""
-        del key, process
-        return secured_body(card.algorithm, _NO_KEY, header, data)
+        return secured_body(card.algorithm, _NO_KEY, command.header, command.data)
 
 
 def _fits(pattern: str, command: bytes | bytearray) -> bool:

@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from reader.errors import KeyServiceError, KeyUnavailableError
-from reader.keys import CardContext, KeyProvider, Question
-from reader.profile import Key
+from reader.keys import CardContext, KeyProvider, Question, SecuredCommand
 
 T = TypeVar("T")
 
@@ -42,21 +41,9 @@ class ChainedKeys:
         """Return the proofs of the first provider that holds all keys."""
         return self._first(lambda provider: provider.answer(questions, card))
 
-    def secure(
-        self,
-        key: Key,
-        card: CardContext,
-        *,
-        process: bytes,
-        header: bytes,
-        data: bytes | bytearray,
-    ) -> bytes:
-        """Return the body of the first provider that secures commands with *key*."""
-        return self._first(
-            lambda provider: provider.secure(
-                key, card, process=process, header=header, data=data
-            )
-        )
+    def secure(self, command: SecuredCommand, card: CardContext) -> bytes:
+        """Return the body of the first provider that secures commands with its key."""
+        return self._first(lambda provider: provider.secure(command, card))
 
     def _first(self, ask: Callable[[KeyProvider], T]) -> T:
         for provider in self._providers[:-1]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from reader.crypto import Algorithm
 from reader.errors import KeyServiceError, KeyUnavailableError
-from reader.keys import CardContext, Question
+from reader.keys import CardContext, Question, SecuredCommand
 from reader.profile import Key
 
 _BLOCK = 8
@@ -98,18 +98,10 @@ class HsmKeys:
                 detail = f"PKCS#11 {error}"
                 raise KeyServiceError(detail) from error
 
-    def secure(
-        self,
-        key: Key,
-        card: CardContext,
-        *,
-        process: bytes,
-        header: bytes,
-        data: bytes | bytearray,
-    ) -> bytes:
+    def secure(self, command: SecuredCommand, card: CardContext) -> bytes:
         """Refuse: a terminal's token holds no keys that reset holders' PINs."""
-        del card, process, header, data
-        detail = f"{key.name} is not used through PKCS#11 at a counter"
+        del card
+        detail = f"{command.key.name} is not used through PKCS#11 at a counter"
         raise KeyUnavailableError(detail)
 
     def close(self) -> None:

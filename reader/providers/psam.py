@@ -19,7 +19,7 @@ from reader.errors import (
     NoCardError,
     ReaderError,
 )
-from reader.keys import CardContext, Question
+from reader.keys import CardContext, Question, SecuredCommand
 from reader.link import Link
 from reader.profile import Key
 
@@ -92,22 +92,14 @@ class PsamKeys:
                 self._forget()
                 raise KeyServiceError(error.detail or error.code) from error
 
-    def secure(
-        self,
-        key: Key,
-        card: CardContext,
-        *,
-        process: bytes,
-        header: bytes,
-        data: bytes | bytearray,
-    ) -> bytes:
+    def secure(self, command: SecuredCommand, card: CardContext) -> bytes:
         """Refuse: the public text does not say how a PSAM seals a card's command.
 
         It names key usages for MAC and encryption, but not the parameters of CIPHER
         DATA for them; a guess could lock a holder's card.
         """
-        del card, process, header, data
-        detail = f"{key.name}: no public description of a PSAM's MAC"
+        del card
+        detail = f"{command.key.name}: no public description of a PSAM's MAC"
         raise KeyUnavailableError(detail)
 
     def close(self) -> None:

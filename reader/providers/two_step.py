@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from reader.crypto import Algorithm
 from reader.errors import KeyServiceError, KeyUnavailableError
-from reader.keys import CardContext, Question
+from reader.keys import CardContext, Question, SecuredCommand
 from reader.profile import GENUINE_KEY, Key
 
 #: RKSSSE is the only key whose proof a basic read carries along.
@@ -56,15 +56,7 @@ class CentreKeys:
             return self._basic(questions, card)
         return tuple(self._single(question, card) for question in questions)
 
-    def secure(
-        self,
-        key: Key,
-        card: CardContext,
-        *,
-        process: bytes,
-        header: bytes,
-        data: bytes | bytearray,
-    ) -> bytes:
+    def secure(self, command: SecuredCommand, card: CardContext) -> bytes:
         """Have a command encrypted and sealed: the third step of a PIN reset.
 
         The service answers with the whole command, as the driver's Step3 takes it: 34
@@ -75,11 +67,12 @@ class CentreKeys:
         with a PUK elsewhere.
         """
         wide = card.algorithm is not Algorithm.TDES
-        length = 4 + (16 if wide else 8) * bool(data)
-        opening = f"{header.hex().upper()}{length:02X}"
+        length = 4 + (16 if wide else 8) * bool(command.data)
+        opening = f"{command.header.hex().upper()}{length:02X}"
+        process, data = command.process.hex().upper(), command.data.hex().upper()
         asked = (
-            f"{int(card.algorithm):02d}|{self._address(key)}|{process.hex().upper()}"
-            f"|{opening}|{data.hex().upper()}|{card.region}|{card.historical}|"
+            f"{int(card.algorithm):02d}|{self._address(command.key)}|{process}"
+            f"|{opening}|{data}|{card.region}|{card.historical}|"
         )
         said = self._said(asked).rstrip("|")
         if re.fullmatch(rf"{opening}[0-9A-F]{{{2 * length}}}", said) is None:

@@ -10,7 +10,14 @@ from reader.crypto import Algorithm, authentication_data
 from reader.emulator.key_service import KeyService
 from reader.emulator.psam import PsamApplication, PsamCard
 from reader.errors import KeyServiceError, KeyUnavailableError
-from reader.keys import CardContext, KeyProvider, Question, TestKeys, card_key
+from reader.keys import (
+    CardContext,
+    KeyProvider,
+    Question,
+    SecuredCommand,
+    TestKeys,
+    card_key,
+)
 from reader.providers.chain import ChainedKeys
 from reader.providers.pkcs11 import HsmKeys, HsmSettings
 from reader.providers.psam import APPLICATION, PsamKeys
@@ -206,7 +213,7 @@ def test_a_terminals_keys_reset_no_pin(kind, request):
 
     with pytest.raises(KeyUnavailableError, match="STKSSSE"):
         keys.secure(
-            V3.keys["STKSSSE"], context(), process=bytes(8), header=bytes(4), data=b""
+            SecuredCommand(V3.keys["STKSSSE"], bytes(8), bytes(4), b""), context()
         )
 
 
@@ -348,11 +355,13 @@ def test_a_sealed_command_of_another_length_is_not_sent(answer):
 
     with pytest.raises(KeyServiceError):
         keys.secure(
-            V3.keys["STKSSSE"],
+            SecuredCommand(
+                V3.keys["STKSSSE"],
+                bytes(8),
+                bytes.fromhex("84240001"),
+                b"\x24\x68\x10",
+            ),
             context(),
-            process=bytes(8),
-            header=bytes.fromhex("84240001"),
-            data=b"\x24\x68\x10",
         )
 
 
@@ -402,13 +411,10 @@ def test_the_next_is_asked_when_a_key_is_not_held():
 
     assert answers == TestKeys().answer(questions("IRK", "RKSSSE"), context())
     assert chain.name == "centre"
-    body = chain.secure(
-        V3.keys["STKSSSE"],
-        context(),
-        process=bytes(8),
-        header=bytes.fromhex("84240000"),
-        data=b"",
+    unblock = SecuredCommand(
+        V3.keys["STKSSSE"], bytes(8), bytes.fromhex("84240000"), b""
     )
+    body = chain.secure(unblock, context())
     assert len(body) == 4
 
 

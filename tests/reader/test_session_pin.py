@@ -16,7 +16,7 @@ from reader.errors import (
     PinLastTryError,
     PinRepeatError,
 )
-from reader.keys import TestKeys
+from reader.keys import SecuredCommand, TestKeys
 from reader.link import Link
 from reader.pin import CentralPassword, TypedChange, TypedPin
 from reader.session import CardSession
@@ -282,11 +282,13 @@ def test_an_unblocking_with_a_card_of_beijing_needs_hardware():
 
     with pytest.raises(KeyUnavailableError):
         keys.secure(
-            session.profile.keys["STKSSSE"],
+            SecuredCommand(
+                session.profile.keys["STKSSSE"],
+                bytes(8),
+                b"\x84\x24\x00\x00",
+                b"",
+            ),
             ssf33,
-            process=bytes(8),
-            header=b"\x84\x24\x00\x00",
-            data=b"",
         )
 
 

@@ -17,9 +17,8 @@ from reader.errors import (
     PinBlockedError,
     PinFormatError,
 )
-from reader.keys import TEST_ROOT, CardContext, Question, TestKeys
+from reader.keys import TEST_ROOT, CardContext, Question, SecuredCommand, TestKeys
 from reader.pin import check_pin, pin_block
-from reader.profile import Key
 from reader.proof import keys_for
 from reader.recognition import HOLDER_FILE
 from tests.reader.cards import V2, V3, Wire, a_card, a_slot, counted, read
@@ -310,18 +309,10 @@ class AskedKeys:
         self.asked += [question.key.name for question in questions]
         raise KeyUnavailableError(self.asked[0])
 
-    def secure(
-        self,
-        key: Key,
-        card: CardContext,
-        *,
-        process: bytes,
-        header: bytes,
-        data: bytes | bytearray,
-    ) -> bytes:
+    def secure(self, command: SecuredCommand, card: CardContext) -> bytes:
         """Refuse by the key's name."""
-        del card, process, header, data
-        raise KeyUnavailableError(key.name)
+        del card
+        raise KeyUnavailableError(command.key.name)
 
 
 def test_without_keys_nothing_is_proven_to_the_card():

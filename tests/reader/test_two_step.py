@@ -7,7 +7,7 @@ import pytest
 from reader.crypto import Algorithm
 from reader.emulator.key_service import KeyService
 from reader.errors import KeyServiceError
-from reader.keys import TestKeys
+from reader.keys import SecuredCommand, TestKeys
 from reader.providers.two_step import CentreKeys
 from tests.reader.providers import ADDRESSES, PROCESS, V3, context
 
@@ -27,7 +27,7 @@ def secured(
         return said[-1]
 
     return CentreKeys(exchange, ADDRESSES, "990100000001").secure(
-        STKSSSE, context(algorithm), process=PROCESS, header=header, data=data
+        SecuredCommand(STKSSSE, PROCESS, header, data), context(algorithm)
     )
 
 
@@ -50,7 +50,7 @@ def test_step_three_has_the_drivers_lengths(algorithm, header, data, characters,
     assert len(text) == characters
     assert text[:10] == header.hex().upper() + lc
     assert body == TestKeys().secure(
-        STKSSSE, context(algorithm), process=PROCESS, header=header, data=data
+        SecuredCommand(STKSSSE, PROCESS, header, data), context(algorithm)
     )
 
 
