@@ -11,7 +11,9 @@ found); 2 could not run, and a line on standard error says what to do.
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,6 +77,8 @@ def main(ctx: click.Context) -> None:
 
     Exit codes: 0 in order, 1 a plain no, 2 could not run.
     """
+    # What a command has to say it prints; only the daemon logs beside that.
+    logging.getLogger().addHandler(logging.NullHandler())
     if ctx.invoked_subcommand is None:
         ctx.invoke(serve)
 
@@ -184,11 +188,21 @@ def card(
     Exit code 1: the card is refused, and the answer says why.
     """
     if ctx.invoked_subcommand is not None:
+        _refuse_options_before(ctx, ctx.invoked_subcommand)
         return
     from terminal.commands.card import FIRST_CARD, run_card
 
     settings = load_settings(config, _environment(trace))
     ctx.exit(run_card(settings, card_id or FIRST_CARD, as_json=as_json))
+
+
+def _refuse_options_before(ctx: click.Context, command: str) -> None:
+    """Refuse what was said to the group: the command would do without it."""
+    for option in ctx.command.params:
+        said = ctx.get_parameter_source(option.name or "")
+        if said is click.core.ParameterSource.COMMANDLINE:
+            msg = f"{option.opts[0]} stands behind {command}, where {command} takes it."
+            raise click.UsageError(msg, ctx)
 
 
 @card.command("list", epilog="Example: run_terminal.py card list --json")
@@ -212,6 +226,7 @@ def card_list(ctx: click.Context, *, as_json: bool, config: Path | None) -> None
 @click.option("--card-info", default="", help="卡识别码|卡号|; else the card's own.")
 @click.option("--file-address", default="", help="Files and tags, as pFileAddr.")
 @click.option("--gb18030", is_flag=True, help="Print bytes as the drivers do.")
+@trace_option
 @config_option
 @click.pass_context
 def card_driver(  # noqa: PLR0913 - its options, by name
@@ -222,9 +237,13 @@ def card_driver(  # noqa: PLR0913 - its options, by name
     file_address: str,
     *,
     gb18030: bool,
+    trace: Path | None,
     config: Path | None,
 ) -> None:
     """Answer one call of the old drivers (SSCardDriver.dll) from the card.
+
+    Reads with the terminal's keys, as iAuthType 2 does; files behind the PIN are
+    answered by the running terminal, after its holder has entered it (docs/api.md).
 
     Prints personal data unmasked, as those drivers do. Exit code 1: the driver's
     negative number and its words, on standard error.
@@ -234,7 +253,7 @@ def card_driver(  # noqa: PLR0913 - its options, by name
 
     ctx.exit(
         run_driver(
-            load_settings(config),
+            load_settings(config, _environment(trace)),
             card_id or FIRST_CARD,
             function=function,
             card_info=card_info,
@@ -264,7 +283,10 @@ def card_replay(
     ctx.exit(run_replay(load_settings(config), file, as_json=as_json))
 
 
-@card.command("emulate", epilog="Example: run_terminal.py card emulate --as serial")
+@card.command(
+    "emulate",
+    epilog="Example: run_terminal.py card emulate --as serial --quirk slow --pull-at 7",
+)
 @click.option("--card", "card_id", help="Which demonstration card; see card list.")
 @click.option(
     "--as",
@@ -277,11 +299,20 @@ def card_replay(
 @click.option(
     "--port", type=click.IntRange(1, 65535), help="Of vpcd's slot; else its first."
 )
+@click.option("--dialect", help="Of the serial reader; else hd100.")
+@click.option("--digits", help="Entered on the pad; else the card's PIN.")
 @click.option(
-    "--dialect", default="hd100", show_default=True, help="Of the serial reader."
+    "--quirk",
+    "quirks",
+    multiple=True,
+    help="How the card differs from the book, also several; docs/card.md lists them.",
 )
-@click.option("--digits", default="", help="Entered on the pad; else the card's PIN.")
-@click.option("--quirk", default="", help="How the card differs from the book.")
+@click.option(
+    "--pull-at",
+    type=click.IntRange(1),
+    help="Pull the card before this command; then put it back.",
+)
+@click.option("--then", help="Put this card in instead of the one that was pulled.")
 @config_option
 @click.pass_context
 def card_emulate(  # noqa: PLR0913, PLR0917 - its options, by name
@@ -289,35 +320,54 @@ def card_emulate(  # noqa: PLR0913, PLR0917 - its options, by name
     card_id: str | None,
     offer: str,
     port: int | None,
-    dialect: str,
-    digits: str,
-    quirk: str,
+    dialect: str | None,
+    digits: str | None,
+    quirks: tuple[str, ...],
+    pull_at: int | None,
+    then: str | None,
     config: Path | None,
 ) -> None:
     """Offer an emulated card to other programs until Ctrl-C.
 
     Prints where it is: vpcd's slot for the real PC/SC service, or the device file of
-    a serial reader (with a PSAM in its second slot) or of a PIN pad. All of it holds
-    the published test keys and invented people.
+    a serial reader (with a PSAM in its second slot) or of a PIN pad; and on standard
+    error the settings by which this terminal finds it. All of it holds the published
+    test keys and invented people.
     """
     from reader.emulator.quirks import NAMED
     from reader.links.serial import DIALECTS
     from terminal.commands.card import FIRST_CARD
-    from terminal.commands.emulate import VPCD_PORT, Offer, run_emulate
+    from terminal.commands.emulate import VPCD_PORT, Hand, Offer, run_emulate
 
-    if dialect not in DIALECTS:
+    has_card = offer != "pinpad"
+    for option, said, fits in (
+        ("--port", port, offer == "vpcd"),
+        ("--dialect", dialect, offer == "serial"),
+        ("--digits", digits, not has_card),
+        ("--quirk", quirks, has_card),
+        ("--pull-at", pull_at, has_card),
+        ("--then", then, has_card and pull_at),
+    ):
+        if said and not fits:
+            needed = " without --pull-at" if option == "--then" and has_card else ""
+            msg = f"means nothing with --as {offer}{needed}"
+            raise click.BadParameter(msg, param_hint=option)
+    if (dialect or "hd100") not in DIALECTS:
         raise click.BadParameter(", ".join(DIALECTS), param_hint="--dialect")
-    if quirk and quirk not in NAMED:
+    if not set(quirks) <= set(NAMED):
         raise click.BadParameter(", ".join(NAMED), param_hint="--quirk")
+    if digits and not re.fullmatch("[0-9]{4,12}", digits):
+        msg = "a PIN has 4 to 12 digits"
+        raise click.BadParameter(msg, param_hint="--digits")
     ctx.exit(
         run_emulate(
             load_settings(config),
             card_id or FIRST_CARD,
             Offer(offer),
             port=port or VPCD_PORT,
-            dialect=dialect,
-            digits=digits,
-            quirk=quirk,
+            dialect=dialect or "hd100",
+            digits=digits or "",
+            hand=Hand(quirks, pull_at or 0, then or ""),
         )
     )
 

@@ -29,7 +29,7 @@ _FIELD_END, _FILE_END, _ITEM_END = "|", "$", "^"
 _SEPARATORS = frozenset(_FIELD_END + _FILE_END + _ITEM_END)
 
 BAD_PARAMETER, MISMATCH, BAD_DATA = -14, -22, -23
-NO_CARD, NOT_SUPPORTED, BAD_PIN = -2, -13, -51
+NOT_A_CARD, NO_CARD, NOT_SUPPORTED, BAD_PIN = -1, -2, -13, -51
 NO_FILE, NO_RECORD, NOT_ALLOWED = -27266, -27267, -27010
 
 #: The driver's own words for its numbers.
@@ -128,6 +128,7 @@ _NUMBERS: Mapping[type[ReaderError], int] = {
     errors.PinFormatError: -33,
     errors.PinLastTryError: -27013,
     errors.PinFactoryError: -35,
+    errors.PinNewFactoryError: -36,
     errors.PinCancelledError: -31,
     errors.PinTimeoutError: -32,
     errors.PinRepeatError: -34,
@@ -153,7 +154,7 @@ _ERRORS: Mapping[int, type[ReaderError]] = {
     -33: errors.PinFormatError,
     -34: errors.PinRepeatError,
     -35: errors.PinFactoryError,
-    -36: errors.PinFactoryError,
+    -36: errors.PinNewFactoryError,
     -52: errors.PinBlockedError,
     -2201: errors.KeyUnavailableError,
     -2202: errors.KeyUnavailableError,

@@ -24,6 +24,7 @@ ReaderError                    the root; each class has a code and two sentences
 ├── PinFormatError             not 4 to 12 digits; no try was spent
 ├── PinLastTryError            one try is left and nobody confirmed to spend it
 ├── PinFactoryError            right, but still the PIN the card was issued with
+│   └── PinNewFactoryError     a new PIN that cards are issued with
 ├── PinCancelledError          the holder pressed cancel; no try was spent
 ├── PinTimeoutError            the holder entered nothing; no try was spent
 ├── PinRepeatError             the new PIN was not repeated alike
@@ -259,6 +260,14 @@ class PinFactoryError(ReaderError):
     code = "pin-factory"
     sentence_zh = "初始密码不能结算。请持卡人先修改社保卡密码。"
     sentence_en = "The card still has its first PIN. The holder changes it first."
+
+
+class PinNewFactoryError(PinFactoryError):
+    """The new PIN is one that cards are issued with."""
+
+    code = "pin-new-factory"
+    sentence_zh = "新密码不能是发卡时的初始密码，密码没有修改。请持卡人另选一个。"
+    sentence_en = "The new PIN is one that cards are issued with; nothing was changed."
 
 
 class PinCancelledError(ReaderError):

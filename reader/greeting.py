@@ -32,15 +32,20 @@ def card_factor(atr: bytes) -> bytes:
 
 def historical_bytes(atr: bytes) -> bytes:
     """Walk over the interface bytes TA, TB, TC, TD; what remains is historical."""
+    return atr[historical_place(atr)]
+
+
+def historical_place(atr: bytes) -> slice:
+    """Say where in an answer to reset the historical bytes stand."""
     if len(atr) < 2:  # noqa: PLR2004 - TS and T0
-        return b""
+        return slice(0)
     flags, count, place = atr[1] >> 4, atr[1] & 0x0F, 2
     while flags:
         place += flags.bit_count()
         last = place - 1
         has_more = flags & _TD_FOLLOWS and last < len(atr)
         flags = atr[last] >> 4 if has_more else 0
-    return atr[place : place + count]
+    return slice(place, place + count)
 
 
 def algorithm_of(fci: bytes) -> Algorithm | None:
@@ -49,9 +54,7 @@ def algorithm_of(fci: bytes) -> Algorithm | None:
     Raises:
         CardNotSupportedError: an algorithm nobody knows.
     """
-    value = fci
-    for tag in (_TEMPLATE, _PROPRIETARY, _ISSUER_DATA, _ALGORITHM):
-        value = _inside(value, tag)
+    value = algorithm_byte(fci)
     if not value:
         return None
     try:
@@ -59,6 +62,14 @@ def algorithm_of(fci: bytes) -> Algorithm | None:
     except ValueError as error:
         detail = f"algorithm {value[0]:02X}"
         raise CardNotSupportedError(detail) from error
+
+
+def algorithm_byte(fci: bytes) -> bytes:
+    """Return what stands in an FCI at 6F / A5 / 9F0C / 86; empty if nothing does."""
+    value = fci
+    for tag in (_TEMPLATE, _PROPRIETARY, _ISSUER_DATA, _ALGORITHM):
+        value = _inside(value, tag)
+    return value[:1]
 
 
 def algorithm_unsaid(card_serial: str) -> Algorithm:

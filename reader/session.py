@@ -22,6 +22,7 @@ from reader.errors import (
     PinBlockedError,
     PinFactoryError,
     PinLastTryError,
+    PinNewFactoryError,
     ReaderError,
 )
 from reader.files import Values, decode, decode_fields, decode_whole
@@ -79,6 +80,7 @@ class CardSession:
         self._pin_verified = False
         self.credential = credential
         self.pin_status = pin_status
+        self._without_pin = pin_status.not_set
 
     @property
     def profile(self) -> Profile:
@@ -115,7 +117,7 @@ class CardSession:
             entry = TypedPin(entry)
         try:
             if entry.asks_card:
-                self.pin_status = query_pin(self._link)
+                self.pin_status = self._tries_now()
                 if self.pin_status.blocked:
                     raise PinBlockedError
                 if self.pin_status.not_set:
@@ -134,22 +136,28 @@ class CardSession:
         self._pin_verified = False
         return self._failed(answer)
 
-    def change_pin(self, change: PinChange) -> PinOutcome:
+    def change_pin(
+        self, change: PinChange, *, last_try_confirmed: bool = False
+    ) -> PinOutcome:
         """Change the PIN: the old one is verified with it, one try at most.
+
+        Args:
+            change: How both PINs are entered.
+            last_try_confirmed: The holder knows that a wrong PIN would lock the card.
 
         Raises:
             PinFormatError, PinRepeatError: no try was spent.
-            PinFactoryError: the new PIN is one that cards are issued with.
+            PinNewFactoryError: the new PIN is one that cards are issued with.
             PinBlockedError: no tries are left.
-            PinLastTryError: one try is left; verify the old PIN first.
+            PinLastTryError: one try is left and nobody confirmed it; none was spent.
         """
         try:
             if change.is_factory:
-                raise PinFactoryError
-            self.pin_status = query_pin(self._link)
+                raise PinNewFactoryError
+            self.pin_status = self._tries_now()
             if self.pin_status.blocked:
                 raise PinBlockedError
-            if self.pin_status.tries_left == _LAST_TRY:
+            if self.pin_status.tries_left == _LAST_TRY and not last_try_confirmed:
                 raise PinLastTryError
             answer = change.change(self._link)
         finally:
@@ -263,12 +271,19 @@ class CardSession:
     def _status_after_success(self) -> PinStatus:
         """Ask for the tries once more: success has put them back to the most."""
         try:
-            after = query_pin(self._link)
+            return self._tries_now()
         except CardRemovedError:
             # The holder was quick; what follows will notice that the card is gone.
             return self.pin_status
-        # Some cards answer 9000 once a PIN is verified: that is not "no PIN".
-        return self.pin_status if after.not_set else after
+
+    def _tries_now(self) -> PinStatus:
+        """Ask for the tries left.
+
+        A card without a PIN says so when it has just got its power. One that says it
+        later has had its PIN verified: whoever enters one now is asked all the same.
+        """
+        now = query_pin(self._link)
+        return self.pin_status if now.not_set and not self._without_pin else now
 
     def _file(self, name: str) -> CardFile:
         file = self.profile.files.get(name)

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 
 from reader.errors import CardDataError
 from reader.files import decode_element
+from reader.greeting import algorithm_byte, historical_place
 from reader.profile import (
     ENVIRONMENT,
     CardFile,
@@ -28,7 +29,10 @@ from reader.recognition import ISSUER_FILE, check_card_no, check_person
 _SELECT, _READ_RECORD, _READ_BINARY = 0xA4, 0xB2, 0xB0
 _GET_CHALLENGE, _GET_RESPONSE = 0x84, 0xC0
 _BY_NAME = 0x04
-_HEADER, _STATUS = 4, 2
+_HEADER, _STATUS, _CHALLENGE = 4, 2, 8
+_OF_STATUS = (0x6, 0x9)
+_UNKNOWN = "unknown"
+_FCI = b"\x6f"
 _CITY_BYTES = 3
 _CARD_SERIAL, _SPEC_VERSION = "card_serial", "spec_version"
 #: The last bytes of the answer to reset are the chip's own number (part 2).
@@ -49,9 +53,12 @@ class TraceMask:
     def of_atr(self, atr: bytes) -> bytes:
         """Blank the chip's number; what was selected before is forgotten."""
         self._forget()
-        if len(atr) <= len(_CHIP_NUMBER):
-            return bytes(len(atr))
-        return atr[: -len(_CHIP_NUMBER)] + _CHIP_NUMBER
+        place = historical_place(atr)
+        historical = atr[place]
+        kept = max(0, len(historical) - len(_CHIP_NUMBER))
+        told = historical[:kept] + _CHIP_NUMBER[: len(historical) - kept]
+        # What stands behind them is a check over all of it.
+        return atr[: place.start or 0] + told + bytes(len(atr[place.stop :]))
 
     def of_answer(self, command: bytes, answer: bytes) -> bytes:
         """Mask the data of an answer; the status word stays.
@@ -61,26 +68,35 @@ class TraceMask:
             answer: Data and status word.
         """
         data, status = answer[:-_STATUS], answer[-_STATUS:]
+        if len(status) < _STATUS or status[0] >> 4 not in _OF_STATUS:
+            # No status word: it is data to the end.
+            data, status = answer, b""
         if len(command) < _HEADER:
             self._asked = b""
         elif command[1] != _GET_RESPONSE:
-            # GET RESPONSE brings the rest of what another command asked for.
-            self._asked = command
+            # GET RESPONSE brings what another command asked for.
+            self._asked, self._begun = command, False
             if command[1] == _SELECT:
                 self._select(command)
-        return self._masked(data) + status
+        # A later part begins in the middle of anything.
+        told = bytes(len(data)) if self._begun else self._masked(data)
+        self._begun = self._begun or bool(data)
+        return told + status
 
     def _forget(self) -> None:
         self._application = ENVIRONMENT
+        self._name = b""
         self._fid = 0
         self._asked = b""
+        self._begun = False
         self._version = ""
 
     def _select(self, command: bytes) -> None:
         name = command[5 : 5 + command[4]] if len(command) > _HEADER else b""
         if command[2] == _BY_NAME:
             places = {p.name_of(f.application): f.application for p, f in self._all()}
-            self._application, self._fid = places.get(name, "unknown"), 0
+            self._application, self._fid = places.get(name, _UNKNOWN), 0
+            self._name = name
         else:
             self._fid = int.from_bytes(name, "big")
 
@@ -100,8 +116,10 @@ class TraceMask:
         if not self._asked:
             return bytes(len(data))
         instruction = self._asked[1]
-        if instruction in {_SELECT, _GET_CHALLENGE}:
-            return data
+        if instruction == _SELECT:
+            return self._fci(data)
+        if instruction == _GET_CHALLENGE:
+            return data[:_CHALLENGE] + bytes(len(data[_CHALLENGE:]))
         file = self._file()
         if instruction not in {_READ_RECORD, _READ_BINARY} or file is None:
             return bytes(len(data))
@@ -109,6 +127,21 @@ class TraceMask:
             return self._records(file, data)
         row = b"".join(_fitted(_vector(e), e.width) for e in file.elements)
         return _fitted(row, len(data))
+
+    def _fci(self, data: bytes) -> bytes:
+        """Rebuild what a selection says: the name that is known, and the algorithm.
+
+        What issuers put in beside them may be anything, the card's number too.
+        """
+        if self._asked[2] != _BY_NAME or not data.startswith(_FCI):
+            return bytes(len(data))
+        known = self._application != _UNKNOWN
+        inner = _tlv(b"\x84", self._name if known else b"")
+        algorithm = algorithm_byte(data)
+        if algorithm:
+            issuer = _tlv(b"\x9f\x0c", _tlv(b"\x86", algorithm))
+            inner += _tlv(b"\xa5", issuer)
+        return _tlv(_FCI, inner)
 
     def _file(self) -> CardFile | None:
         """Find the file that was read: by its short identifier, or the selected one."""
@@ -137,7 +170,7 @@ class TraceMask:
     def _value(self, file: CardFile, element: Element, value: bytes) -> bytes:
         if file.name == ISSUER_FILE and element.name == _SPEC_VERSION:
             self._version = value.decode("ascii", "replace")
-        if element.sensitivity is Sensitivity.NONE and len(value) <= element.width:
+        if element.sensitivity is Sensitivity.NONE and _reads(file, element, value):
             return value
         vector = _stand_in(file, element, value)
         if file.name == ISSUER_FILE and element.name == _CARD_SERIAL:
@@ -166,6 +199,17 @@ def _stand_in(file: CardFile, element: Element, value: bytes) -> bytes:
     return vector
 
 
+def _reads(file: CardFile, element: Element, value: bytes) -> bool:
+    """Say whether all of a value is what the element may be."""
+    if len(value) > element.width:
+        return False
+    try:
+        decode_element(file, element, value)
+    except CardDataError:
+        return False
+    return True
+
+
 def _unreadable(file: CardFile, element: Element, vector: bytes) -> bytes:
     """Return bytes of the same length that do not read either."""
     for filler in _FILLERS:
@@ -179,6 +223,10 @@ def _unreadable(file: CardFile, element: Element, vector: bytes) -> bytes:
 
 def _vector(element: Element) -> bytes:
     return bytes.fromhex(element.raw)
+
+
+def _tlv(tag: bytes, value: bytes) -> bytes:
+    return tag + bytes([len(value)]) + value
 
 
 def _fitted(vector: bytes, length: int) -> bytes:

@@ -21,7 +21,11 @@ from settlement.money import Money
 from terminal import api_models as models
 from terminal.announce import Announcer
 from terminal.driver_api import add_driver_route
-from terminal.errors import KeyMissingError, RequestInvalidError
+from terminal.errors import (
+    KeyMissingError,
+    NotInDemonstrationError,
+    RequestInvalidError,
+)
 from terminal.events import EventHub
 from terminal.problems import (
     API_ROOT,
@@ -150,7 +154,7 @@ def _card_routes(api: APIBlueprint, service: Service) -> None:
     @api.output(models.PinResult)
     @api.doc(
         operation_id="verifyPin",
-        responses=_responses(*_BODY, *_CARD, "not-in-demonstration"),
+        responses=_responses(*_BODY, *_CARD, "pin-not-typed", "credential-shown"),
         security="bearer",
     )
     def verify_pin(asked: models.PinQuery) -> models.PinResult:
@@ -373,7 +377,10 @@ def _demonstration_routes(api: APIBlueprint, service: Service) -> None:
     )
     def deck() -> models.Deck:
         """List the demonstration's cards."""
-        cards = [models.DemoCard(card_id=c, label=label) for c, label in service.deck()]
+        known = service.deck()
+        if not known:
+            raise NotInDemonstrationError
+        cards = [models.DemoCard(card_id=c, label=label) for c, label in known]
         return models.Deck(cards=cards)
 
     @api.post("/card/demo")

@@ -20,6 +20,7 @@ from settlement.facts import JsonValue
 from terminal import api as pos
 from terminal.announce import Announcer
 from terminal.counter import CounterSite, create_counter
+from terminal.driver_api import DriverIn
 from terminal.errors import RequestInvalidError, TerminalError
 from terminal.events import EventHub
 from terminal.guard import AppSettings, Guard
@@ -34,6 +35,12 @@ log = logging.getLogger("terminal.http")
 #: A bill of 500 lines is well below; a body above is not read to its end.
 MAX_BODY_BYTES = 1_000_000
 
+#: What the schema library calls a body that is no object.
+_WHOLE = "_schema"
+#: Of the old drivers' parameters, which have their own spelling.
+_DRIVERS_OWN = frozenset(
+    field.alias for field in DriverIn.model_fields.values() if field.alias
+)
 _FIELD = re.compile(r"[a-z_]{1,40}|[0-9]{1,4}")
 
 
@@ -171,7 +178,12 @@ def _answer_errors(app: APIFlask) -> None:
 def _request_error(error: HTTPError) -> RequestInvalidError:
     for location, fields in dict(error.detail).items():
         for field, says in dict(fields).items():
+            if field == _WHOLE:
+                return RequestInvalidError(str(location), "a JSON object")
             # An unknown key is the sender's own text; only its place is named.
-            parts = [p if _FIELD.fullmatch(p) else "?" for p in str(field).split(".")]
+            parts = [
+                p if _FIELD.fullmatch(p) or p in _DRIVERS_OWN else "?"
+                for p in str(field).split(".")
+            ]
             return RequestInvalidError(".".join([str(location), *parts]), str(says[0]))
     return RequestInvalidError("request", "what the API document describes")

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from reader.credential import CertificateType as ShownType
 from reader.credential import Credential
-from reader.driver import DriverRefusal
+from reader.driver import NOT_A_CARD, DriverRefusal
 from settlement import explain
 from settlement.catalogue import Catalogue
 from settlement.centre.errors import (
@@ -64,10 +64,12 @@ from terminal.errors import (
     AmountChangedError,
     BillAlreadySettledError,
     CredentialNotAcceptedError,
+    CredentialShownError,
     DifferencesStopError,
     KeyReusedError,
     KindNotSettleableError,
     NotInDemonstrationError,
+    PinNotTypedError,
     QuoteRefusedError,
     RequestInvalidError,
     SettlementInFlightError,
@@ -196,12 +198,13 @@ class Cashier:
         return self._desk.read()
 
     def deck(self) -> tuple[tuple[str, str], ...]:
-        """List the demonstration's cards as (id, label)."""
-        return self._demo_deck().labels()
+        """List the demonstration's cards as (id, label); a real reader has none."""
+        return self._deck.labels() if self._deck is not None else ()
 
     def insert_card(self, card_id: str) -> CardView:
         """Put a demonstration card into the emulated slot and read it."""
         deck = self._demo_deck()
+        deck.require(card_id)
         self.clear_credential()
         self._known = None
         return self._desk.read(before=lambda: deck.insert(card_id))
@@ -219,11 +222,12 @@ class Cashier:
         """Have the PIN verified; the buffer is wiped whatever happens."""
         digits = bytearray() if pin is None else pin
         try:
+            self._require_the_card()
             if self._pin_way.typed and pin is None:
                 raise RequestInvalidError(where="body", expected=PIN_FORM)
             typed_here = self._pin_way.typed and self._site.host_keyboard_pin
             if pin is not None and not typed_here:
-                raise NotInDemonstrationError
+                raise PinNotTypedError
             return self._desk.verify_pin(
                 lambda who: self._pin_way.entry(digits, who),
                 last_try_confirmed=confirm_last_try,
@@ -231,6 +235,15 @@ class Cashier:
             )
         finally:
             digits[:] = bytes(len(digits))
+
+    def _require_the_card(self) -> None:
+        """Refuse what is about a card while another credential is in use.
+
+        Raises:
+            CredentialShownError: the card in the slot may be somebody else's.
+        """
+        if self._shown is not None and self._shown.current() is not None:
+            raise CredentialShownError
 
     def show_voucher(self, code: str) -> CardView:
         """Take a scanned electronic voucher (医保电子凭证)."""
@@ -290,12 +303,20 @@ class Cashier:
 
     def card_basics(self) -> str | DriverRefusal:
         """Answer ``iReadCardBas`` of the old drivers."""
+        try:
+            self._require_the_card()
+        except CredentialShownError:
+            return DriverRefusal(NOT_A_CARD)
         return self._files.basics()
 
     def card_files(
         self, card_info: str, file_address: str, *, by_pin: bool
     ) -> str | DriverRefusal:
         """Answer ``iReadCard`` of the old drivers."""
+        try:
+            self._require_the_card()
+        except CredentialShownError:
+            return DriverRefusal(NOT_A_CARD)
         return self._files.answer(card_info, file_address, by_pin=by_pin)
 
     def holder_record(self) -> HolderRecord:

@@ -179,7 +179,7 @@ class _Pages:
     def page(self) -> str:
         """Show the counter itself."""
         service = self._service
-        deck = service.deck() if self._settings.demonstration else ()
+        deck = service.deck()
         pushed = service.last_quote()
         bill = pushed.bill if pushed and self._is_unsettled(pushed.bill) else None
         return self._render(

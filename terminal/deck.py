@@ -21,14 +21,22 @@ class Deck:
         """List the cards as (id, label)."""
         return tuple((card_id, label) for card_id, (label, _) in self._cards.items())
 
-    def insert(self, card_id: str) -> None:
-        """Put a card into the slot.
+    def require(self, card_id: str) -> None:
+        """Refuse a card that is not in the hand.
 
         Raises:
             DemoCardUnknownError: no card has that id.
         """
         if card_id not in self._cards:
             raise DemoCardUnknownError(card_id, tuple(self._cards))
+
+    def insert(self, card_id: str) -> None:
+        """Put a card into the slot.
+
+        Raises:
+            DemoCardUnknownError: no card has that id.
+        """
+        self.require(card_id)
         self._slot.insert(self._cards[card_id][1])
 
     def remove(self) -> None:

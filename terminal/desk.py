@@ -44,6 +44,9 @@ IDLE_S = 300.0
 #: How soon a card that lies in a slot that failed is looked at again.
 RECHECK_S = 2.0
 
+#: The code of a PIN that the card refused: an answer, no error.
+WRONG_PIN = "pin-incorrect"
+
 _NOBODY = frozenset({CardState.EMPTY, CardState.NO_READER})
 _READ = frozenset({CardState.READY, CardState.VERIFIED})
 
@@ -208,7 +211,7 @@ class CardDesk:
             self._show(CardState.REFUSED, tries_left=0, problem=_BLOCKED)
             return PinView(verified=False, tries_left=0, problem=_BLOCKED)
         problem = ProblemView(
-            "pin-incorrect",
+            WRONG_PIN,
             f"密码错误，还可以试 {left} 次。请持卡人重新输入。",
             f"Wrong PIN, {left} tries left. Let the holder enter it again.",
         )

@@ -13,7 +13,15 @@ from apiflask import APIBlueprint
 from flask import g
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 
-from reader.driver import NOT_SUPPORTED, DriverRefusal, driver_error
+from reader.driver import (
+    BAD_PARAMETER,
+    NO_FILE,
+    NO_RECORD,
+    NOT_ALLOWED,
+    NOT_SUPPORTED,
+    DriverRefusal,
+    driver_error,
+)
 from terminal.errors import TokenScopeError
 from terminal.service import Service
 
@@ -24,6 +32,16 @@ if TYPE_CHECKING:
 _CONTACTLESS_ONLY = 2
 #: iAuthType: by PIN, by the terminal's keys.
 _BY_PIN = 1
+
+#: What to do where the call is at fault and not the card.
+_SENTENCES = {
+    BAD_PARAMETER: "收费软件的调用参数有误（pCardInfo 或 pFileAddr），卡没有问题。"
+    "请联系软件厂商。",
+    NOT_SUPPORTED: "收费软件要求的读卡方式本终端没有，卡没有问题。请联系软件厂商。",
+    NOT_ALLOWED: "这些信息需要持卡人密码，请先验证密码再读；仍然失败请联系管理员。",
+    NO_FILE: "卡内没有这个文件，卡没有问题。",
+    NO_RECORD: "卡内没有这条记录，卡没有问题。",
+}
 
 _Text = Annotated[StrictStr, Field(max_length=2048)]
 
@@ -66,7 +84,8 @@ class DriverAnswer(BaseModel):
         return cls(
             code=said.number,
             pOutInfo=said.text,
-            cashier_sentence=driver_error(said.number).sentence_zh,
+            cashier_sentence=_SENTENCES.get(said.number)
+            or driver_error(said.number).sentence_zh,
         )
 
 

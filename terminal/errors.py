@@ -10,6 +10,8 @@ TerminalError                   the root
 ├── OriginRefusedError          a page of another origin asks
 ├── TooManyStreamsError         every event stream is taken
 ├── NotInDemonstrationError     a demonstration's key pressed on a real terminal
+├── PinNotTypedError            digits typed where the site has a PIN pad
+├── CredentialShownError        the PIN of a card behind another credential
 ├── DemoCardUnknownError        the demonstration has no such card
 ├── CardRequiredError           no card has been read
 ├── CardBusyError               an operation on the card is under way
@@ -169,6 +171,33 @@ class NotInDemonstrationError(TerminalError):
             "此功能仅在演示模式下可用。请使用读卡器和密码键盘。",
             "This works in demonstration mode only. Use the card reader and its "
             "PIN pad.",
+        )
+
+
+class PinNotTypedError(TerminalError):
+    """Digits were typed, and this site takes them on a PIN pad alone."""
+
+    code = "pin-not-typed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "本机不接受键盘输入的密码，请在密码键盘上输入；"
+            "密码键盘办不了的，请持卡人到社保卡服务网点办理。",
+            "This site takes no PIN typed on this machine: use its PIN pad, or a card "
+            "service for what the pad cannot do.",
+        )
+
+
+class CredentialShownError(TerminalError):
+    """A voucher or an identity card lies before the card that is asked about."""
+
+    code = "credential-shown"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "当前使用的是电子凭证或身份证，不需要社保卡密码。改用社保卡请重新读卡。",
+            "A voucher or an identity card is in use, which needs no PIN. "
+            "To use the card, read it again.",
         )
 
 

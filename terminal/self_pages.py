@@ -185,7 +185,7 @@ class _SelfPages:
             demonstration=demonstration,
             types_pin=self._site.host_keyboard_pin,
             institution=self._site.institution_name,
-            deck=self._service.deck() if demonstration else (),
+            deck=self._service.deck(),
             card=card,
             stage=_stage(card, record),
             record=record,

@@ -39,11 +39,7 @@ class Service(Protocol):
         """Read the card in the slot; a refusal of the card is a view too."""
 
     def deck(self) -> tuple[tuple[str, str], ...]:
-        """List the demonstration's cards as (card id, label).
-
-        Raises:
-            NotInDemonstrationError: real cards come by themselves.
-        """
+        """List the demonstration's cards as (card id, label); none at a real reader."""
 
     def insert_card(self, card_id: str) -> CardView:
         """Put a demonstration card into the emulated slot and read it at once.
@@ -72,7 +68,8 @@ class Service(Protocol):
                 without it the last try is never spent.
 
         Raises:
-            NotInDemonstrationError: this site lets no PIN be typed here.
+            PinNotTypedError: this site lets no PIN be typed here.
+            CredentialShownError: a voucher or identity card is in use.
             RequestInvalidError: nothing was typed, and the site has no pad.
             CardRequiredError: no card has been read.
         """

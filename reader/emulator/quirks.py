@@ -6,12 +6,14 @@ and no quirk; what a hand does to a card is the slot's.
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from reader.emulator.commands import LONGEST_ANSWER, wanted_bytes, well_formed
 from reader.emulator.cos import CardOs
+from reader.links.emulator import EmulatedCard
 
 #: What a card may say to a read of a whole file at once.
 NO_FAST_READ = b"\x6a\x86"
@@ -50,6 +52,59 @@ NAMED = {
     "slow": Quirks(delay_s=0.2),
     "mute": Quirks(mute=True),
 }
+
+
+def combined(names: Iterable[str]) -> Quirks:
+    """Put the quirks of several names together.
+
+    Raises:
+        KeyError: a name that is not in ``NAMED``.
+    """
+    usual = Quirks()
+    differs = {
+        field.name: getattr(NAMED[name], field.name)
+        for name in names
+        for field in dataclasses.fields(Quirks)
+        if getattr(NAMED[name], field.name) != getattr(usual, field.name)
+    }
+    return dataclasses.replace(usual, **differs)
+
+
+class PulledAt:
+    """A card that a hand pulls before its nth command, once."""
+
+    def __init__(self, inner: EmulatedCard, nth: int, pull: Callable[[], None]) -> None:
+        """Make one.
+
+        Args:
+            inner: The card itself.
+            nth: Of the commands since it was made; the first is 1.
+            pull: Takes the card out of its slot.
+        """
+        self._inner = inner
+        self._left = nth
+        self._pull = pull
+
+    @property
+    def was_pulled(self) -> bool:
+        """Whether it has happened."""
+        return self._left <= 0
+
+    def power_on(self) -> bytes:
+        """Power up."""
+        return self._inner.power_on()
+
+    def power_off(self) -> None:
+        """Power down."""
+        self._inner.power_off()
+
+    def transmit(self, command: bytes) -> bytes:
+        """Answer, or be out of the slot before an answer."""
+        self._left -= 1
+        if self._left == 0:
+            self._pull()
+            return b""
+        return self._inner.transmit(command)
 
 
 class QuirkyCard:

@@ -57,7 +57,9 @@ def _call(
     device_no = device_no_of(site.institution_code, site.terminal_no)
     try:
         with card_at(settings, card_id) as (desk, _):
-            files = CardFiles(desk, device_no=device_no)
+            files = CardFiles(
+                desk, terminal_no=settings.keys.terminal_no, device_no=device_no
+            )
             if function == "iReadCardBas":
                 return files.basics()
             try:

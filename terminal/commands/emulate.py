@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 import click
 
@@ -21,7 +23,7 @@ from reader.crypto import Algorithm
 from reader.emulator.deck import build_card
 from reader.emulator.pin_keyboard import PinKeyboard
 from reader.emulator.psam import PsamApplication, PsamCard, Root
-from reader.emulator.quirks import NAMED, QuirkyCard
+from reader.emulator.quirks import PulledAt, QuirkyCard, combined
 from reader.emulator.serial_line import Device, serve_pty
 from reader.emulator.serial_reader import SerialReaderDevice
 from reader.emulator.vpcd import VpcdSlot
@@ -53,6 +55,15 @@ class Offer(StrEnum):
     PINPAD = "pinpad"
 
 
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """What a hand and a chip do otherwise than the book has it."""
+
+    quirks: tuple[str, ...] = ()  #: names of ``reader.emulator.quirks.NAMED``
+    pull_at: int = 0  #: the card is pulled before that command; 0: it stays
+    then: str = ""  #: which card is put in after that; empty: the same
+
+
 def run_emulate(  # noqa: PLR0913 - what the command line says, passed on by name
     settings: Settings,
     card_id: str,
@@ -61,7 +72,7 @@ def run_emulate(  # noqa: PLR0913 - what the command line says, passed on by nam
     port: int = VPCD_PORT,
     dialect: str = "hd100",
     digits: str = "",
-    quirk: str = "",
+    hand: Hand | None = None,
     wait: Wait | None = None,
 ) -> int:
     """Offer the demonstration's card *card_id* until the command is stopped.
@@ -73,7 +84,7 @@ def run_emulate(  # noqa: PLR0913 - what the command line says, passed on by nam
         port: Of vpcd's slot.
         dialect: Of the serial reader.
         digits: What is entered on the PIN pad; the card's own PIN if empty.
-        quirk: A name of ``reader.emulator.quirks.NAMED``; empty: as in the book.
+        hand: What is done to the card; nothing if not given.
         wait: Waits so many seconds and says whether to stop; signals if not given.
 
     Raises:
@@ -82,18 +93,24 @@ def run_emulate(  # noqa: PLR0913 - what the command line says, passed on by nam
     """
     profiles = load_profiles(settings.cards_folder)
     specs = {spec.card_id: spec for spec in load_deck(settings.cards_folder)}
-    if card_id not in specs:
-        raise DemoCardUnknownError(card_id, tuple(specs))
+    hand = hand or Hand()
+    for wanted in (card_id, hand.then or card_id):
+        if wanted not in specs:
+            raise DemoCardUnknownError(wanted, tuple(specs))
     spec = specs[card_id]
-    chip = build_card(spec, profiles)
-    card = QuirkyCard(chip, NAMED[quirk]) if quirk else chip
+    quirks = combined(hand.quirks)
+    card = QuirkyCard(build_card(spec, profiles), quirks)
+    after = card
+    if hand.then:
+        after = QuirkyCard(build_card(specs[hand.then], profiles), quirks)
+    pulled = _Pulled(card, after, hand.pull_at)
     with _until_stopped(wait) as stopped:
         match offer:
             case Offer.VPCD:
-                _offer_at_vpcd(card, spec.label, port, stopped)
+                _offer_at_vpcd(pulled, spec.label, port, stopped)
             case Offer.SERIAL:
                 psam = emulated_psam(profiles)
-                _offer_serial(card, psam, f"{dialect} {spec.label}", stopped)
+                _offer_serial(pulled, psam, f"{dialect} {spec.label}", stopped)
             case Offer.PINPAD:
                 _offer_pad(digits or spec.pin, stopped)
     return YES
@@ -108,9 +125,11 @@ def run_psam(
         ReaderUnavailableError: nobody listens at the port.
     """
     card = emulated_psam(load_profiles(settings.cards_folder))
-    click.echo(f"keys.psam_sm_application = {SM_APPLICATION.hex().upper()}", err=True)
+    click.echo(
+        f"TERMINAL_KEYS_PSAM_SM_APPLICATION={SM_APPLICATION.hex().upper()}", err=True
+    )
     with _until_stopped(wait) as stopped:
-        _offer_at_vpcd(card, "PSAM", port, stopped)
+        _offer_at_vpcd(_Pulled(card, card, 0), "PSAM", port, stopped)
     return YES
 
 
@@ -126,11 +145,45 @@ def emulated_psam(profiles: tuple[Profile, ...]) -> PsamCard:
     )
 
 
-def _offer_at_vpcd(card: EmulatedCard, label: str, port: int, stopped: Wait) -> None:
+class _Slot(Protocol):
+    """A slot, as a hand knows it."""
+
+    @property
+    def present(self) -> bool: ...
+
+    def insert(self, card: EmulatedCard) -> None: ...
+
+    def remove(self) -> None: ...
+
+
+class _Pulled:
+    """The card that is in the slot now: the first one, or what came after it."""
+
+    def __init__(self, card: EmulatedCard, after: EmulatedCard, pull_at: int) -> None:
+        self._card = card
+        self._after = after
+        self._pull_at = pull_at
+        self._pulled: PulledAt | None = None
+
+    def put_into(self, slot: _Slot) -> None:
+        """Put the card in, or back.
+
+        Raises:
+            OSError: nobody listens at the slot.
+        """
+        if self._pull_at and self._pulled is None:
+            self._pulled = PulledAt(self._card, self._pull_at, slot.remove)
+        card = self._pulled or self._card
+        if self._pulled is not None and self._pulled.was_pulled:
+            card = self._after
+        slot.insert(card)
+
+
+def _offer_at_vpcd(card: _Pulled, label: str, port: int, stopped: Wait) -> None:
     """Sit in the slot; when the service restarts, sit down again."""
     slot = VpcdSlot(port)
     try:
-        slot.insert(card)
+        card.put_into(slot)
     except OSError as error:
         detail = (
             f"nobody listens on 127.0.0.1:{port}; install pcscd and vsmartcard-vpcd "
@@ -141,40 +194,88 @@ def _offer_at_vpcd(card: EmulatedCard, label: str, port: int, stopped: Wait) -> 
     while not stopped(_LOOK_S):
         if not slot.present:
             try:
-                slot.insert(card)
+                card.put_into(slot)
             except OSError:
                 continue  # the service is still away
             click.echo(f"vpcd 127.0.0.1:{port}  {label}")
     slot.remove()
 
 
-def _offer_serial(card: EmulatedCard, psam: PsamCard, what: str, stopped: Wait) -> None:
+def _offer_serial(card: _Pulled, psam: PsamCard, what: str, stopped: Wait) -> None:
     """Serve a reader with the card in it and a PSAM beside it."""
     dialect, _, label = what.partition(" ")
     user, sam = EmulatedSlot(), EmulatedSlot()
-    user.insert(card)
+    card.put_into(user)
     sam.insert(psam)
     device = SerialReaderDevice(dialect, {Slot.USER: user, Slot.SAM: sam})
-    _offer_device(device, f"serial {dialect}", label, stopped)
+
+    def look() -> None:
+        if not user.present:
+            card.put_into(user)
+
+    _offer_device(
+        device,
+        f"serial {dialect}",
+        label,
+        stopped,
+        look=look,
+        site={
+            "reader.link": "serial",
+            "reader.serial_dialect": dialect,
+            "reader.serial_port": "",
+            "keys.providers": "psam",
+            "keys.psam_sm_application": SM_APPLICATION.hex().upper(),
+        },
+    )
 
 
 def _offer_pad(digits: str, stopped: Wait) -> None:
     """Serve a pad on which *digits* and enter are pressed at each entry."""
     pad = PinKeyboard({_KEY_NUMBER: TEST_ROOT}, types=digits.encode() + _ENTER)
-    click.echo(f"pin.pad_key_number = {_KEY_NUMBER}", err=True)
-    click.echo(f"pin.pad_key = {TEST_ROOT.hex()}", err=True)
-    _offer_device(pad, "pinpad zt588", f"{len(digits)} digits", stopped)
+    _offer_device(
+        pad,
+        "pinpad zt588",
+        f"{len(digits)} digits",
+        stopped,
+        site={
+            "pin.strategy": "serial-pad",
+            "pin.pad_port": "",
+            "pin.pad_key_number": str(_KEY_NUMBER),
+            "pin.pad_key": TEST_ROOT.hex(),
+        },
+    )
 
 
-def _offer_device(device: Device, kind: str, label: str, stopped: Wait) -> None:
+def _offer_device(  # noqa: PLR0913 - what it is, how it is told, what is done to it
+    device: Device,
+    kind: str,
+    label: str,
+    stopped: Wait,
+    *,
+    site: Mapping[str, str],
+    look: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve a device, and say by which settings the terminal finds it.
+
+    Args:
+        device: What answers.
+        kind: What is printed before its file.
+        label: What is printed behind it.
+        stopped: Waits and says whether to stop.
+        site: The settings; an empty one is the file's own.
+        look: What to do between two waits.
+    """
     if os.name != "posix":
         detail = "pseudo-terminals are not known here; use --as vpcd"
         raise ReaderUnavailableError(detail)
     service = serve_pty(device)
+    for name, value in site.items():
+        variable = "TERMINAL_" + name.upper().replace(".", "_")
+        click.echo(f"{variable}={value or service.path}", err=True)
     click.echo(f"{kind} {service.path}  {label}")
     try:
         while not stopped(_LOOK_S):
-            pass
+            look()
     finally:
         service.close()
 

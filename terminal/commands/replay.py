@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ import click
 
 from config.card_profiles import load_profiles
 from config.settings import Settings
-from reader.errors import ReaderError, TranscriptError
+from reader.errors import PinBlockedError, ReaderError, TranscriptError
 from reader.links.replay import (
     ReplayedKeys,
     ReplayLink,
@@ -37,6 +38,7 @@ def run_replay(settings: Settings, file: Path, *, as_json: bool) -> int:
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise TranscriptError(line) from error
+    text = _whole_lines(text)
     profiles = load_profiles(settings.cards_folder)
     zone = settings.site.timezone
     told = [
@@ -44,10 +46,26 @@ def run_replay(settings: Settings, file: Path, *, as_json: bool) -> int:
     ]
     if as_json:
         print_json(list(told))
+    elif not told:
+        click.echo("没有读卡记录 no session in this file", err=True)
     else:
         for facts in told:
-            click.echo("  ".join(str(fact) for fact in facts.values() if fact))
+            said = (f"{name} {fact}" for name, fact in facts.items() if fact != "")
+            click.echo("  ".join(said))
     return verdict(good=bool(told) and all(facts["code"] == "" for facts in told))
+
+
+def _whole_lines(text: str) -> str:
+    """Leave out a last line that the end of the power or of the disk has cut."""
+    if text.endswith("\n") or not text:
+        return text
+    whole, _, cut = text.rpartition("\n")
+    try:
+        json.loads(cut)
+    except ValueError:
+        click.echo("最后一行不完整，已略去 the last line is cut and left out", err=True)
+        return whole
+    return text
 
 
 def _told(
@@ -70,7 +88,13 @@ def _told(
         return {**facts, **_nothing(), **problem}
     except Strayed as error:
         return {**facts, **_nothing(), "code": "strayed", "problem": str(error)}
-    return {**facts, **_of(card), "code": "", "problem": ""}
+    blocked = PinBlockedError if card.pin_status.blocked else None
+    return {
+        **facts,
+        **_of(card),
+        "code": blocked.code if blocked else "",
+        "problem": blocked.sentence_zh if blocked else "",
+    }
 
 
 def _moment(step: Step, zone: dt.tzinfo) -> dt.datetime:
@@ -98,5 +122,5 @@ def _nothing() -> dict[str, JsonValue]:
         "profile": "",
         "spec_version": "",
         "algorithm": "",
-        "pin_tries_left": None,
+        "pin_tries_left": "",
     }

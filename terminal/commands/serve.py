@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from config.card_settings import ReaderLink
 from config.settings import Settings
 from terminal.app import create_app
 from terminal.commands.output import YES
@@ -75,9 +76,15 @@ def app_settings(settings: Settings, port: int) -> AppSettings:
 
 
 def _driver_callers(settings: Settings) -> frozenset[str]:
-    """Name who may read whole card data: whom the site named, or the demonstration."""
+    """Name who may read whole card data: whom the site named.
+
+    A demonstration that names nobody lets its own token, while its cards are emulated.
+    """
     named = frozenset(settings.server.driver_callers)
-    return named | {DEMO_INTEGRATION} if settings.demonstration else named
+    emulated = settings.reader.link is ReaderLink.EMULATOR
+    if settings.demonstration and emulated and not named:
+        return frozenset({DEMO_INTEGRATION})
+    return named
 
 
 def load_or_make_token(path: Path) -> str:

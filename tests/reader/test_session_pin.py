@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reader.apdu import Answer
+from reader.emulator.quirks import NAMED, QuirkyCard
 from reader.errors import (
     CardRemovedError,
     KeyRefusedError,
@@ -310,3 +311,27 @@ def test_a_card_pulled_right_after_its_pin_was_right_is_still_verified_then():
     assert outcome.verified
     with pytest.raises(CardRemovedError):
         session.still_same_card()
+
+
+def test_a_card_that_forgets_its_tries_compares_each_pin():
+    """9000 to the question after a right PIN is no leave for the next person."""
+    card = QuirkyCard(a_card(), NAMED["forgets-tries"])
+    session = read(a_slot(card)[1])
+    first = session.verify_pin(bytearray(b"246810"))
+
+    second = session.verify_pin(bytearray(b"000000"))
+
+    assert first.verified
+    assert not second.verified
+    assert second.tries_left == 2
+
+
+def test_such_a_card_does_not_change_its_pin_for_a_wrong_one():
+    """The old PIN is compared too."""
+    card = QuirkyCard(a_card(), NAMED["forgets-tries"])
+    session = read(a_slot(card)[1])
+    session.verify_pin(bytearray(b"246810"))
+
+    change = TypedChange(bytearray(b"000000"), bytearray(NEW), bytearray(NEW))
+
+    assert not session.change_pin(change).verified

@@ -41,6 +41,7 @@ from terminal.errors import (
     KindNotSettleableError,
     NoIdCardReaderError,
     NotInDemonstrationError,
+    PinNotTypedError,
     PinRequiredError,
     QuoteRefusedError,
     RequestInvalidError,
@@ -189,8 +190,7 @@ class FakeCashier:
 
     def deck(self) -> tuple[tuple[str, str], ...]:
         """List the demonstration's cards."""
-        self._require_demonstration()
-        return DECK
+        return DECK if self._demonstration else ()
 
     def insert_card(self, card_id: str) -> CardView:
         """Put a card in and read it."""
@@ -244,7 +244,8 @@ class FakeCashier:
             pin = bytearray(self.orders.pad_enters or b"")
         self.pin_buffers.append(pin)
         self.pins.append(bytes(pin))
-        self._require_demonstration()
+        if not self._demonstration:
+            raise PinNotTypedError
         if self._view.state is CardState.EMPTY:
             raise CardRequiredError
         right = pin == RIGHT_PIN

@@ -111,7 +111,7 @@ def test_outside_the_demonstration_a_typed_pin_is_refused_and_wiped():
     """A real PIN belongs on a PIN pad, not on the host's keyboard."""
     terminal = Terminal(service=FakeCashier(demonstration=False))
 
-    refused(put_pin(terminal, b"123456"), 404, "not-in-demonstration")
+    refused(put_pin(terminal, b"123456"), 409, "pin-not-typed")
     assert terminal.service.pin_buffers == [bytearray(6)]
 
 

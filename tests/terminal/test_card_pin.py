@@ -6,7 +6,7 @@ import pytest
 
 from terminal.commands.card_pin import PinWork, run_card_pin
 from terminal.commands.emulate import SM_APPLICATION
-from terminal.errors import NotInDemonstrationError
+from terminal.errors import PinNotTypedError
 from tests.terminal.desk_world import PIN, WRONG
 from tests.terminal.test_card_parts import a_reader, plug, settings_of
 
@@ -50,7 +50,7 @@ def test_a_pin_is_changed_and_nothing_of_it_is_left(tmp_path, capsys):
     [
         ((WRONG, NEW, NEW), "还可试 2 次"),
         ((PIN, NEW, WRONG), "pin-repeat"),
-        ((PIN, b"123456", b"123456"), "pin-factory"),
+        ((PIN, b"123456", b"123456"), "pin-new-factory"),
         ((PIN, b"12", b"12"), "pin-format"),
     ],
 )
@@ -88,7 +88,7 @@ def test_a_blocked_pin_is_reset_with_the_puk(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("types", "says"),
-    [((NEW, PIN), "pin-repeat"), ((b"888888", b"888888"), "pin-factory")],
+    [((NEW, PIN), "pin-repeat"), ((b"888888", b"888888"), "pin-new-factory")],
 )
 def test_a_reset_to_what_cannot_be_is_refused_before_the_card_is_asked(
     tmp_path, capsys, types, says
@@ -129,7 +129,7 @@ def test_a_pin_is_not_typed_where_the_site_does_not_let_it(tmp_path):
     """A clerk's keyboard is no better than a cashier's."""
     settings = settings_of(tmp_path, pin__host_keyboard="false")
 
-    with pytest.raises(NotInDemonstrationError):
+    with pytest.raises(PinNotTypedError):
         run_card_pin(settings, PinWork.RESET, "v3-jia", Holder())
 
 

@@ -213,11 +213,16 @@ def test_the_setting_opens_a_real_serial_line(tmp_path):
     settings = settings_of(tmp_path, credentials__scanner_port=os.ttyname(theirs))
     desk = scanner_desk(settings, counter.show, counter.told.append)
     assert desk is not None
+
+    def scanned() -> bool:
+        # What was scanned before the port was open is lost, as with a real one.
+        os.write(ours, VOUCHER.encode() + b"\r")
+        return VOUCHER in counter.shown
+
     desk.start()
-
-    os.write(ours, VOUCHER.encode() + b"\r")
-
-    wait_until(lambda: counter.shown == [VOUCHER])
-    desk.stop()
-    os.close(theirs)
-    os.close(ours)
+    try:
+        wait_until(scanned)
+    finally:
+        desk.stop()
+        os.close(theirs)
+        os.close(ours)
