@@ -55,6 +55,10 @@ def variable(key: str) -> str:
     return PREFIX + key.replace(".", "_").upper()
 
 
+#: What the log and the scopes call those who bring no token; no integration's names.
+OWN_CALLERS = frozenset({"counter", "anonymous"})
+
+
 class Taker:
     """Takes each setting from the environment, the file or its default."""
 
@@ -292,6 +296,8 @@ class Taker:
                 self.refuse(
                     "tokens", f"{name!r} needs the SHA-256 of its token, 64 hex digits"
                 )
+            if name in OWN_CALLERS:
+                self.refuse("tokens", f"{name!r} is the name of our own pages")
         names = ", ".join(found) or "none"
         origin = self._origin(in_environment is not None, in_file=bool(found))
         self.effective.append(Effective("tokens", names, origin))

@@ -295,7 +295,11 @@ def _settlement_routes(
         told = None if asked.patient_pays is None else Money.yuan(asked.patient_pays)
         digest = _digest("settle", request.get_json(force=True))
         bill = asked.bill.to_bill()
-        return _given(service.settle(bill, key=key, digest=digest, patient_pays=told))
+        return _given(
+            service.settle(
+                bill, key=key, digest=digest, patient_pays=told, holder=asked.holder
+            )
+        )
 
     @api.get("/settlements")
     @api.input(models.DayQuery, location="query", arg_name="_day")

@@ -167,6 +167,10 @@ class SettlementIn(_In):
         default=None,
         description="what the patient was told; another amount is not settled",
     )
+    holder: Annotated[StrictStr, Field(pattern=r"^[0-9a-f]{0,64}$")] = Field(
+        default="",
+        description="of the quote; somebody else's bill is not settled",
+    )
 
 
 class DayIn(_In):
@@ -397,6 +401,7 @@ class Quote(_Out):
     pack: Pack | None
     explanation: list[dict[str, str]] = Field(description="a reason for every amount")
     explanation_en: list[dict[str, str]]
+    holder: str = Field(description="opaque; who it was worked out for")
 
     @classmethod
     def of(cls, view: QuoteView) -> Quote:
@@ -426,6 +431,7 @@ class Quote(_Out):
             ),
             explanation=list(explain.rows(split, "zh")) if split else [],
             explanation_en=list(explain.rows(split, "en")) if split else [],
+            holder=view.holder,
         )
 
 

@@ -7,6 +7,8 @@ run only once at a time (a key, a bill) is reserved by name while it runs.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import hmac
 import logging
 import secrets
 import threading
@@ -66,6 +68,8 @@ from terminal.errors import (
     CredentialNotAcceptedError,
     CredentialShownError,
     DifferencesStopError,
+    HolderChangedError,
+    HolderPresentError,
     KeyReusedError,
     KindNotSettleableError,
     NotInDemonstrationError,
@@ -166,6 +170,7 @@ class Cashier:
         self._files = CardFiles(
             desk, terminal_no=site.psam_no, device_no=site.device_no
         )
+        self._naming_key = secrets.token_bytes(32)
         self._deck = deck
         self._centre = centre
         self._journal = journal
@@ -249,6 +254,17 @@ class Cashier:
         """Take a scanned electronic voucher (医保电子凭证)."""
         return self._show(ShownType.E_VOUCHER, lambda ways: ways.voucher(code))
 
+    def show_scanned(self, code: str) -> CardView:
+        """Take what a scanner read that nobody at the counter set off.
+
+        Raises:
+            HolderPresentError: a verified card is in the slot; its holder comes first.
+        """
+        shown = self._shown.current() if self._shown is not None else None
+        if shown is None and self._desk.view().state is CardState.VERIFIED:
+            raise HolderPresentError
+        return self.show_voucher(code)
+
     def show_id_card(self) -> CardView:
         """Read the identity card that lies on the reader (居民身份证)."""
         return self._show(ShownType.ID_CARD, lambda ways: ways.id_card())
@@ -330,7 +346,9 @@ class Cashier:
 
     def quote(self, bill: Bill) -> QuoteView:
         """Work out who pays what for *bill*; nothing is booked anywhere."""
-        self._pushed = self._work_out(bill, self._holder()).view
+        who = self._holder()
+        view = self._work_out(bill, who).view
+        self._pushed = replace(view, holder=self._holder_name(who))
         return self._pushed
 
     def last_quote(self) -> QuoteView | None:
@@ -486,7 +504,13 @@ class Cashier:
     # -- settling ---------------------------------------------------------------
 
     def settle(
-        self, bill: Bill, *, key: str, digest: str, patient_pays: Money | None
+        self,
+        bill: Bill,
+        *,
+        key: str,
+        digest: str,
+        patient_pays: Money | None,
+        holder: str = "",
     ) -> service.Answer:
         """Settle *bill* once under *key*, whatever is retried, by whom, how often.
 
@@ -509,16 +533,39 @@ class Cashier:
                 return replayed
             self._refuse_settled_bill(bill.bill_no)
             who = self._verified_holder()
-            worked = self._work_out(bill, who)
-            order, centre = self._require_settleable(worked, patient_pays)
-            record = self._journal.intend(
-                self._intent(settlement_id, key, digest, worked, order, who)
-            )
-            # This settlement uses the visit up: a bill that is settled anew after a
-            # reversal or a cancellation needs one of its own.
-            self._visits.pop(_visit_name(order), None)
-            self._publish(view_of(record, self._site))
-            return self._send(record, order, centre.amounts, who)
+            if holder and not hmac.compare_digest(holder, self._holder_name(who)):
+                raise HolderChangedError
+            with self._alone_with(settlement_id, who):
+                worked = self._work_out(bill, who)
+                order, centre = self._require_settleable(worked, patient_pays)
+                record = self._journal.intend(
+                    self._intent(settlement_id, key, digest, worked, order, who)
+                )
+                # This settlement uses the visit up: a bill that is settled anew after
+                # a reversal or a cancellation needs one of its own.
+                self._visits.pop(_visit_name(order), None)
+                self._publish(view_of(record, self._site))
+                return self._send(record, order, centre.amounts, who)
+
+    @contextmanager
+    def _alone_with(self, settlement_id: str, who: Credential) -> Iterator[None]:
+        """Let one settlement have a voucher: its token is good for one.
+
+        Raises:
+            SettlementInFlightError: another has it.
+            CredentialUsedError: another had it.
+        """
+        if who.certificate is not ShownType.E_VOUCHER or self._shown is None:
+            yield
+            return
+        with self._reserved(settlement_id, f"voucher:{who.number}"):
+            self._shown.require_unused(who)
+            yield
+
+    def _holder_name(self, who: Credential) -> str:
+        """Return an opaque name of a holder's credential, good for this process."""
+        said = f"{who.certificate.value}|{who.card_serial}|{who.number}"
+        return hmac.new(self._naming_key, said.encode(), hashlib.sha256).hexdigest()
 
     def _replay(self, key: str, digest: str) -> service.Answer | None:
         known = self._journal.key(key)

@@ -74,6 +74,16 @@ class ShownCredential:
         self._announce(view)
         return view
 
+    def require_unused(self, who: Credential) -> None:
+        """Refuse a voucher that went into a settlement.
+
+        Raises:
+            CredentialUsedError: it did.
+        """
+        with self._guard:
+            if who.number in self._used:
+                raise CredentialUsedError
+
     def current(self) -> Credential | None:
         """Return the credential, unless there is none or its time is over."""
         with self._guard:

@@ -12,6 +12,8 @@ TerminalError                   the root
 ├── NotInDemonstrationError     a demonstration's key pressed on a real terminal
 ├── PinNotTypedError            digits typed where the site has a PIN pad
 ├── CredentialShownError        the PIN of a card behind another credential
+├── HolderChangedError          the bill was worked out for somebody else
+├── HolderPresentError          a scan while another holder is being settled
 ├── DemoCardUnknownError        the demonstration has no such card
 ├── CardRequiredError           no card has been read
 ├── CardBusyError               an operation on the card is under way
@@ -198,6 +200,32 @@ class CredentialShownError(TerminalError):
             "当前使用的是电子凭证或身份证，不需要社保卡密码。改用社保卡请重新读卡。",
             "A voucher or an identity card is in use, which needs no PIN. "
             "To use the card, read it again.",
+        )
+
+
+class HolderChangedError(TerminalError):
+    """The bill was worked out for another holder than who stands there now."""
+
+    code = "holder-changed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "付款人与试算时不是同一人，没有结算。请核对姓名，重新试算后再结算。",
+            "The bill was worked out for somebody else; nothing was settled. "
+            "Check the name, quote again, then settle.",
+        )
+
+
+class HolderPresentError(TerminalError):
+    """A voucher was scanned while another holder's card is verified."""
+
+    code = "holder-present"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "上一位持卡人还在结算，刚才的扫码未受理。请先结算或取卡，再请下一位扫码。",
+            "Another holder is being settled, so this scan was not taken. "
+            "Settle or take the card out, then scan again.",
         )
 
 

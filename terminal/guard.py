@@ -30,6 +30,8 @@ from terminal.errors import (
 )
 
 COUNTER_HEADER = "X-Counter"
+#: Who calls with the session of our own pages; no integration is named so.
+COUNTER = "counter"
 API_PREFIX = "/api/"
 JSON = "application/json"
 OCTETS = "application/octet-stream"
@@ -138,7 +140,7 @@ class Guard:
             _check_site(asked, origin)
             return self._integration(asked.headers["Authorization"])
         self._check_session(asked, origin)
-        return "counter"
+        return COUNTER
 
     def _integration(self, authorization: str) -> str:
         scheme, _, token = authorization.partition(" ")

@@ -37,6 +37,12 @@ FORBIDDEN = frozenset(
         "cookie",
         "key",
         "body",
+        "voucher",
+        "qr_code",
+        "ec_token",
+        "digits",
+        "password",
+        "secret",
     }
 )
 MASK = "[masked]"
@@ -45,8 +51,9 @@ _PATTERNS = (
     # 公民身份号码: 17 digits and a check digit or X; also a 15-digit one.
     re.compile(r"(?<![0-9])[0-9]{17}[0-9Xx](?![0-9A-Za-z])"),
     re.compile(r"(?<![0-9.])[0-9]{15}(?![0-9.])"),
-    # 银行账号 on the card: 16 to 19 digits.
-    re.compile(r"(?<![0-9])[0-9]{16,19}(?![0-9])"),
+    # 银行账号 on the card: 16 to 19 digits; 28 are a voucher, and any longer run may
+    # have somebody's number in it. A message's number begins with a letter.
+    re.compile(r"(?<![0-9A-Za-z])[0-9]{16,}[Xx]?"),
     # 社会保障卡卡号: one letter or digit and eight more, the first a letter.
     re.compile(r"(?<![0-9A-Za-z])[A-Z][0-9]{8}(?![0-9A-Za-z])"),
     # 卡识别码: 32 hex digits, and nothing hexadecimal around them.

@@ -121,7 +121,7 @@ def build_parts(settings: Settings) -> Iterator[Parts]:
         )
         desk.start()
         stack.callback(desk.stop)
-        scanner = scanner_desk(settings, cashier.show_voucher, announcer.notice)
+        scanner = scanner_desk(settings, cashier.show_scanned, announcer.notice)
         if scanner is not None:
             scanner.start()
             stack.callback(scanner.stop)

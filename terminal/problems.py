@@ -76,6 +76,8 @@ TABLE: Mapping[str, Row] = {
     "credential-not-accepted": Row(_CONFLICT, "This credential is not taken today"),
     "pin-not-typed": Row(_CONFLICT, "PINs are entered on the pad"),
     "credential-shown": Row(_CONFLICT, "Another credential is in use"),
+    "holder-changed": Row(_CONFLICT, "Worked out for another holder"),
+    "holder-present": Row(_CONFLICT, "Another holder is being settled"),
     "credential-used": Row(_CONFLICT, "The voucher has settled already"),
     "id-card-reader-missing": Row(_DOWN, "No reader for identity cards is set up"),
     "card-required": Row(_CONFLICT, "No card has been read"),

@@ -14,14 +14,22 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from flask import Blueprint, Response, jsonify, make_response, render_template, request
+from flask import (
+    Blueprint,
+    Response,
+    g,
+    jsonify,
+    make_response,
+    render_template,
+    request,
+)
 
 from settlement.facts import JsonValue
 from terminal import receipt
 from terminal.api import read_pin
 from terminal.counter import LANGUAGE_COOKIE, CounterSite, remember_language
-from terminal.errors import PinRequiredError, RequestInvalidError
-from terminal.guard import AppSettings
+from terminal.errors import PinRequiredError, RequestInvalidError, TokenScopeError
+from terminal.guard import COUNTER, AppSettings
 from terminal.self_service import RecordView, record_view
 from terminal.self_words import TABLE
 from terminal.service import Service
@@ -67,8 +75,11 @@ class Visits:
             self._visit = _Visit(name, card.generation, until)
         return name
 
-    def require(self, name: str) -> None:
+    def require(self, name: str) -> int:
         """Let the page go on that knows the visit's name, while its card is in.
+
+        Returns:
+            The generation of the card's state that the visit is good for.
 
         Raises:
             PinRequiredError: another name, another card, or its time is up.
@@ -84,6 +95,7 @@ class Visits:
             or card.state is not CardState.VERIFIED
         ):
             raise PinRequiredError
+        return visit.generation
 
     def close(self) -> None:
         """End the visit."""
@@ -143,6 +155,7 @@ class _SelfPages:
         The body is the digits typed on the page; without one the holder enters them
         on the site's PIN pad.
         """
+        _require_own_page()
         told = request.content_length or "Transfer-Encoding" in request.headers
         pin = read_pin() if told else None
         confirmed = request.args.get("confirm_last_try") == "true"
@@ -160,19 +173,24 @@ class _SelfPages:
 
     def record(self) -> Response:
         """Show the holder his record: the whole page, for this visit only."""
-        self._visits.require(_visit_named())
+        _require_own_page()
+        name = _visit_named()
+        self._visits.require(name)
         record = self._service.holder_record()
+        # Reading takes seconds: whose card it was may have left meanwhile.
+        generation = self._visits.require(name)
         view = record_view(record, self._language())
-        return make_response(self._render(view))
+        return make_response(self._render(view, generation))
 
     def end(self) -> Response:
         """End the visit: the card is powered down and has to be verified anew."""
+        _require_own_page()
         self._visits.require(_visit_named())
         self._visits.close()
         self._service.release_card()
         return jsonify({})
 
-    def _render(self, record: RecordView | None) -> str:
+    def _render(self, record: RecordView | None, generation: int | None = None) -> str:
         language = self._language()
         card = self._service.card()
         demonstration = self._settings.demonstration
@@ -187,6 +205,7 @@ class _SelfPages:
             institution=self._site.institution_name,
             deck=self._service.deck(),
             card=card,
+            generation=card.generation if generation is None else generation,
             stage=_stage(card, record),
             record=record,
             idle_s=IDLE_S,
@@ -210,6 +229,16 @@ def _stage(card: CardView, record: RecordView | None) -> str:
 def _sentence(said: PinView, language: Language) -> str:
     problem: ProblemView | None = said.problem
     return receipt.sentence(problem, language) if problem else ""
+
+
+def _require_own_page() -> None:
+    """Refuse integrations: what a holder sees is for the page before him alone.
+
+    Raises:
+        TokenScopeError: a token asks, whatever else it may do.
+    """
+    if g.caller != COUNTER:
+        raise TokenScopeError
 
 
 def _visit_named() -> str:

@@ -137,7 +137,13 @@ class Service(Protocol):
         """Return the newest quote, so that the counter shows a pushed bill."""
 
     def settle(
-        self, bill: Bill, *, key: str, digest: str, patient_pays: Money | None
+        self,
+        bill: Bill,
+        *,
+        key: str,
+        digest: str,
+        patient_pays: Money | None,
+        holder: str = "",
     ) -> Answer:
         """Settle *bill* once under *key*, whatever is retried, by whom, how often.
 
@@ -146,12 +152,15 @@ class Service(Protocol):
             key: The sender's Idempotency-Key; never expires.
             digest: SHA-256 of the canonical request, hex.
             patient_pays: What the sender told the patient; None if nothing was told.
+            holder: Of the quote; empty if the sender does not say.
 
         Raises:
             KeyReusedError: the key belongs to another request.
             SettlementInFlightError: the same key or bill is under way or undecided.
             BillAlreadySettledError: a living settlement has this bill number.
             CardRequiredError, PinRequiredError: no verified card in the slot.
+            HolderChangedError: the quote was another holder's.
+            CredentialUsedError: the voucher has settled already.
             QuoteRefusedError, KindNotSettleableError, DifferencesStopError,
             AmountChangedError: the bill cannot be settled like this.
         """

@@ -83,6 +83,7 @@ class QuoteView:
     pack: PackId | None
     settleable: bool  #: False: a refusal, a stop on differences, or a kind quoted only
     patient_pays: str  #: yuan; the centre's cash where known, else ours
+    holder: str = ""  #: opaque; who it was worked out for
 
 
 @dataclass(frozen=True, slots=True)

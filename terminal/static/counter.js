@@ -116,6 +116,7 @@ function settleDown() {
 
 async function loadCard() {
   const was = cardState();
+  const whoWas = byId("card").dataset.who;
   if (!(await show("card"))) {
     return;
   }
@@ -128,6 +129,10 @@ async function loadCard() {
     } else if (asking > 0) {
       cardCame = true; // quoting the old bill now would overtake the one being loaded
     } else if (splitMode() === "waiting") {
+      await quoteBill();
+    } else if (splitMode() === "quote" && billText() && byId("card").dataset.who !== whoWas) {
+      // The figures were another holder's.
+      emptySplit("waiting");
       await quoteBill();
     }
   } else if (splitMode() === "quote" && billText()) {
@@ -336,6 +341,7 @@ async function settle() {
   const body = JSON.stringify({
     bill: JSON.parse(split.dataset.bill),
     patient_pays: split.dataset.pays,
+    holder: split.dataset.holder,
   });
   if (attempt === null || attempt.body !== body) {
     attempt = { key: crypto.randomUUID(), body };

@@ -203,22 +203,29 @@ function beActive() {
 
 /** Where the slot has changed since, what is shown was of the card before. */
 async function lookAtSlot() {
-  if (!busy && heard > Number(stage().generation)) {
+  const shown = Number(stage().generation);
+  // Other credentials count from elsewhere: without a visit any other number is news.
+  if (!busy && (visit ? heard > shown : heard !== shown)) {
     await cardChanged();
   }
 }
 
 async function cardChanged() {
-  wipe();
+  sayGoodbye(wipe());
   await refresh();
 }
 
-function leave() {
-  const was = wipe();
+/** End a visit whose page has let go of it; where its card has left, it is over. */
+function sayGoodbye(was) {
   if (was) {
     const body = JSON.stringify({ visit: was });
-    fetch("/self/end", { method: "POST", keepalive: true, body, headers: { "X-Counter": "1", ...asJson } });
+    const asked = { method: "POST", keepalive: true, body, headers: { "X-Counter": "1", ...asJson } };
+    fetch("/self/end", asked).catch(() => {});
   }
+}
+
+function leave() {
+  sayGoodbye(wipe());
 }
 
 // -- keys ---------------------------------------------------------------------------
@@ -281,7 +288,7 @@ function listen(away = false) {
   events.onerror = () => {
     // Whether the card is still in is not known any more.
     away = true;
-    wipe();
+    sayGoodbye(wipe());
     warn(stage().offline);
     if (events.readyState === EventSource.CLOSED) {
       setTimeout(() => listen(true), AGAIN_MS);

@@ -126,6 +126,8 @@ def test_a_variable_of_another_program_is_none_of_our_business():
         ("centre.read_timeout_s", "0"),
         ("mode", "test"),
         ("policy.on_difference", "ignore"),
+        ("tokens", "counter=" + "0" * 64),
+        ("tokens", "anonymous=" + "0" * 64),
         ("tokens", "his=abc"),
     ],
 )

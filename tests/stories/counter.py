@@ -16,7 +16,9 @@ from pathlib import Path
 
 from config.card_profiles import load_deck, load_profiles
 from config.catalogue import load_catalogue
+from config.credentials import Accepted
 from config.packs import load_packs, pack_for
+from reader.credential import CertificateType
 from reader.emulator.deck import build_card
 from reader.keys import TestKeys
 from reader.links.emulator import EmulatedSlot, EmulatorLink
@@ -32,6 +34,7 @@ from settlement.seal import Sealer
 from terminal.api import render_settlement
 from terminal.bill import Bill, BillLine
 from terminal.cashier import Cashier, Site
+from terminal.credentials import ShownCredential
 from terminal.day import GroupKey, reconcile_day
 from terminal.deck import Deck
 from terminal.desk import CardDesk, DeskSettings
@@ -43,6 +46,8 @@ CONFIG = Path(__file__).parents[2] / "config"
 ZONE = dt.timezone(dt.timedelta(hours=8))
 DAY = dt.datetime(2026, 11, 23, 9, 30, tzinfo=ZONE)
 PIN = b"246810"
+#: Every credential, on every day.
+ALWAYS = tuple(Accepted(kind, dt.date(2020, 1, 1), None) for kind in CertificateType)
 
 
 PACKS = load_packs(CONFIG / "packs")
@@ -117,10 +122,13 @@ class Counter:
             monotonic=time.monotonic,
             settings=DeskSettings(poll_s=0.02),
         )
+        self.shown = ShownCredential(ALWAYS, now=self.clock, announce=lambda _: None)
+        self.desk.on_change(self.shown.card_came)
         self.cashier = Cashier(
             site=self.site,
             desk=self.desk,
             deck=self.deck,
+            shown=self.shown,
             centre=self.centre,
             journal=self.journal,
             catalogue=CATALOGUE,

@@ -315,9 +315,16 @@ class FakeCashier:
         return self._quote
 
     def settle(
-        self, bill: Bill, *, key: str, digest: str, patient_pays: Money | None
+        self,
+        bill: Bill,
+        *,
+        key: str,
+        digest: str,
+        patient_pays: Money | None,
+        holder: str = "",
     ) -> Answer:
         """Settle once per key and per bill number."""
+        del holder
         replayed = self._begin(key, digest, f"s-{bill.bill_no}", bill.bill_no)
         if replayed is not None:
             return replayed

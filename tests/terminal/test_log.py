@@ -120,6 +120,12 @@ def test_a_line_is_one_line_whatever_is_in_it(lines, text):
     assert "\x1b" not in lines.getvalue()
 
 
+@pytest.mark.parametrize("digits", [16, 19, 20, 28, 40])
+def test_a_long_run_of_digits_is_never_logged(digits):
+    """28 are a voucher, and somebody's number may stand in any of them."""
+    assert masked("scanned " + "9" * digits + " here") == f"scanned {MASK} here"
+
+
 def test_a_message_id_stays_readable():
     """The sender's message number is how the centre finds a settlement again."""
     msgid = "H99010000001202611230930000001"

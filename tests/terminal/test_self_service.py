@@ -55,7 +55,7 @@ from tests.terminal.holder import (
     read_of,
 )
 from tests.terminal.small_centre import SmallCentre
-from tests.terminal.terminal_client import HOST, ORIGIN, PORT, clock, told
+from tests.terminal.terminal_client import HOST, ORIGIN, PORT, Terminal, clock, told
 
 ROOM = Path(self_words.__file__).parent
 TEMPLATES = (
@@ -797,6 +797,50 @@ def test_the_codes_are_of_elements_that_exist_and_cover_what_a_card_may_say():
     for (file, name), words in CODES.items():
         element = PROFILE.files[file].element(name)
         assert element.codes <= words.keys()
+
+
+def test_a_record_read_while_its_card_left_is_not_shown(kiosk):
+    """Reading takes seconds; by then the next holder's card may be in."""
+    visit = kiosk.visit()
+    read = kiosk.service.holder_record
+
+    def slowly():
+        record = read()
+        kiosk.service.remove_card()
+        kiosk.service.insert_card("sm4")
+        return record
+
+    kiosk.service.holder_record = slowly
+
+    answer = kiosk.record(visit)
+
+    assert answer.status_code == 409
+    assert CERT_NO not in answer.text
+    assert NAME not in answer.text
+
+
+def test_a_record_names_the_state_of_the_card_that_it_was_read_in(kiosk):
+    """Any later one takes it off the screen."""
+    visit = kiosk.visit()
+    generation = kiosk.service.card().generation
+
+    assert f'data-generation="{generation}"' in kiosk.record(visit).text
+
+
+@pytest.mark.parametrize("route", ["pin", "record", "end"])
+def test_an_integration_never_gets_a_holders_record(route):
+    """A POS that may not read whole cards must not come by the holder's page."""
+    terminal = Terminal()
+    terminal.service.orders.pad_enters = RIGHT_PIN
+    terminal.service.insert_card("sm4")
+
+    if route == "pin":
+        answer = terminal.ask("PUT", "/self/pin")
+    else:
+        answer = terminal.post(f"/self/{route}", {"visit": "x"})
+
+    assert answer.status_code == 403
+    assert told(answer)["code"] == "token-scope"
 
 
 # -- over a real card -------------------------------------------------------------
