@@ -29,6 +29,7 @@ TerminalError                   the root
 ├── CentreNotStartedError       the reference centre did not come up
 ├── TraceFileError              the file of --trace cannot be written
 ├── DaemonRefusedError          a running daemon did not do what a command asked
+├── PortTakenError              another program listens where we should
 └── AddressNotLoopbackError     asked to listen beyond this machine
 
 The message of an error is its English sentence: what, which, expected, what to do.
@@ -470,6 +471,19 @@ class DaemonRefusedError(TerminalError):
             f"运行中的终端程序未受理（{said}）。请检查令牌文件，或停止终端后重试。",
             f"The daemon at {url} has the journal and did not do it ({said}). Give its "
             "token with --token-file, or stop it and run the command again.",
+        )
+
+
+class PortTakenError(TerminalError):
+    """Another program, or another terminal, has the port."""
+
+    code = "port-taken"
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(
+            f"端口 {port} 已被占用。终端可能已在运行；否则请更换 server.port。",
+            f"{host}:{port} is taken. This terminal may run already; otherwise set "
+            "server.port (TERMINAL_SERVER_PORT) to another one.",
         )
 
 

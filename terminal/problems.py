@@ -94,6 +94,7 @@ TABLE: Mapping[str, Row] = {
     "centre-not-started": Row(_DOWN, "The reference centre did not start"),
     "trace-file": Row(_BROKEN, "The trace cannot be written"),
     "daemon-refused": Row(_DOWN, "The running daemon did not do it"),
+    "port-taken": Row(_BROKEN, "The port is taken"),
     "address-not-loopback": Row(_BROKEN, "Not a loopback address"),
     # reader.errors: what is wrong with the card in the slot is a conflict with what
     # was asked, what is wrong with the reader or its keys is the terminal's own.

@@ -183,9 +183,16 @@ class _SelfPages:
         return make_response(self._render(view, generation))
 
     def end(self) -> Response:
-        """End the visit: the card is powered down and has to be verified anew."""
+        """End the visit: the card is powered down and has to be verified anew.
+
+        A visit that is over already, as when its card left, is ended once more.
+        """
         _require_own_page()
-        self._visits.require(_visit_named())
+        name = _visit_named()
+        try:
+            self._visits.require(name)
+        except PinRequiredError:
+            return jsonify({})
         self._visits.close()
         self._service.release_card()
         return jsonify({})

@@ -6,6 +6,7 @@ eight more. At SIGTERM new requests are refused, streams end, what runs may fini
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import json
 import logging
@@ -22,7 +23,7 @@ import waitress  # type: ignore[import-untyped] # has no types
 from waitress import wasyncore
 
 from terminal.app import MAX_BODY_BYTES
-from terminal.errors import AddressNotLoopbackError
+from terminal.errors import AddressNotLoopbackError, PortTakenError
 from terminal.events import EventHub
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def listen(host: str, port: int, *, beyond_loopback: bool = False) -> socket.soc
 
     Raises:
         AddressNotLoopbackError: other machines would reach it.
-        OSError: the port is taken.
+        PortTakenError: another program, or another terminal, has the port.
+        OSError: the address is none of this machine.
     """
     address = "127.0.0.1" if host == "localhost" else host
     if not beyond_loopback and not ipaddress.ip_address(address).is_loopback:
@@ -58,8 +60,10 @@ def listen(host: str, port: int, *, beyond_loopback: bool = False) -> socket.soc
             # There it would let another program take the same port.
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind((address, port))
-    except OSError:
+    except OSError as error:
         taken.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortTakenError(host, port) from error
         raise
     return taken
 

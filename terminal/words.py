@@ -250,7 +250,7 @@ TABLE: Mapping[str, Word] = {
         "Then press Enter; the PIN is neither shown nor kept",
     ),
     "pin_verify": Word("验证密码", "Verify"),
-    "pin_tries": Word("还可试 {n} 次", "{n} tries left"),
+    "pin_tries": Word("还可试 {n} 次", "Tries left: {n}"),
     "pin_who": Word("付款人", "Payer"),
     "pin_where": Word("收款医院", "Paid to"),
     "pin_what": Word("应付金额", "Amount"),

@@ -263,6 +263,73 @@ def test_the_doctor_names_what_is_wrong(tmp_path):
     assert [row["do"] for row in wrong] == [f"chmod 600 {key}"]
 
 
+@pytest.mark.parametrize(
+    ("said", "name", "verdict"),
+    [
+        ({"READER_LINK": "pcsc"}, "reader", "wrong"),
+        ({"READER_LINK": "serial", "READER_SERIAL_PORT": "/no/tty"}, "serial", "wrong"),
+        ({"CREDENTIALS_SCANNER_PORT": "/no/tty"}, "serial", "wrong"),
+        ({"CREDENTIALS_ID_CARD_PORT": "/no/tty"}, "serial", "wrong"),
+        ({"READER_TRACE_FILE": "/no/t.jsonl"}, "trace", "wrong"),
+        ({"PIN_HOST_KEYBOARD": "false"}, "pin", "warning"),
+    ],
+)
+def test_the_doctor_looks_at_all_that_reads_cards(tmp_path, said, name, verdict):
+    """What would fail with the first card is said before it comes."""
+    named = {f"TERMINAL_{key}": value for key, value in said.items()}
+    absent = {"PCSCLITE_CSOCK_NAME": str(tmp_path / "none")}
+
+    run = call("doctor", "--json", TERMINAL_DATA_DIR=str(tmp_path), **named, **absent)
+
+    found = {row["name"]: row for row in json.loads(run.output)}
+    assert found[name]["verdict"] == verdict
+    assert found[name]["do"]
+
+
+def test_a_trace_that_is_written_is_said_to_be(tmp_path):
+    """It was for one day, and is still on."""
+    path = str(tmp_path / "t.jsonl")
+
+    run = call(
+        "doctor", TERMINAL_DATA_DIR=str(tmp_path), TERMINAL_READER_TRACE_FILE=path
+    )
+
+    assert "warning  trace:" in run.output
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("card", "--card", "v2-yi", "driver", "iReadCardBas"),
+        ("card", "--trace", "t", "list"),
+        ("card", "--json", "pin", "change"),
+    ],
+)
+def test_an_option_before_a_subcommand_is_refused_not_dropped(words):
+    """Dropped, it would be about another person's card."""
+    told = call(*words)
+
+    assert told.exit_code == 2
+    assert "stands behind" in told.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--as", "pinpad", "--quirk", "slow"),
+        ("--as", "serial", "--port", "35963"),
+        ("--as", "vpcd", "--dialect", "hd100"),
+        ("--as", "serial", "--then", "v2-yi"),
+        ("--as", "pinpad", "--digits", "12ab"),
+        ("--quirk", "nonsense"),
+        ("--as", "serial", "--dialect", "nonsense"),
+    ],
+)
+def test_an_emulator_refuses_what_means_nothing(words):
+    """Ignored, an integrator would look for his fault elsewhere."""
+    assert call("card", "emulate", *words).exit_code == 2
+
+
 def test_a_figure_is_chosen_by_the_beginning_of_its_name():
     """One figure is measured without waiting for the others."""
     run = call("bench", "engine.quote_us", "--json")

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import click
 
-from config.card_settings import KeyHolder, ReaderLink
+from config.card_settings import KeyHolder, PinStrategy, ReaderLink
 from config.catalogue import load_catalogue
 from config.packs import load_packs
 from config.settings import ROOT, Settings
@@ -29,6 +29,8 @@ from terminal.commands.output import print_json, verdict
 ENOUGH_DISK = 500_000_000
 #: sqlite-utils loads these where they are installed: half a second and 80 MB.
 UNWANTED = ("pandas", "numpy")
+#: Where pcscd listens on Debian and most others.
+PCSC_SOCKET = "/run/pcscd/pcscd.comm"
 
 
 class Verdict(StrEnum):
@@ -81,19 +83,65 @@ def _packages(_settings: Settings) -> Iterator[Finding]:
 
 
 def _card_reader(settings: Settings) -> Iterator[Finding]:
+    reader = settings.reader
     built = importlib.util.find_spec("smartcard") is not None
-    if settings.reader.link is not ReaderLink.PCSC:
+    if reader.link is ReaderLink.SERIAL:
+        found = f"a serial reader, {reader.serial_dialect}"
+        yield Finding("reader", Verdict.OK, found)
+    elif reader.link is ReaderLink.EMULATOR:
         found = "emulated cards" + ("" if built else "; the PC/SC link is off")
         yield Finding("reader", Verdict.OK, found)
-    elif built:
-        yield Finding("reader", Verdict.OK, "the PC/SC link is built")
-    else:
+    elif not built:
         yield Finding(
             "reader",
             Verdict.WRONG,
             "reader.link is pcsc and the PC/SC link is not built",
             "sudo apt-get install libpcsclite-dev && make setup",
         )
+    else:
+        yield _pcsc_service()
+
+
+def _pcsc_service() -> Finding:
+    """Look whether the service's socket is there; a reader may still be missing."""
+    socket_file = Path(os.environ.get("PCSCLITE_CSOCK_NAME", PCSC_SOCKET))
+    if sys.platform == "linux" and not socket_file.exists():
+        return Finding(
+            "reader",
+            Verdict.WRONG,
+            "the PC/SC link is built, and pcscd does not run",
+            "sudo apt-get install pcscd && sudo systemctl enable --now pcscd.socket",
+        )
+    return Finding("reader", Verdict.OK, "the PC/SC link is built and its service runs")
+
+
+def _pin(settings: Settings) -> Iterator[Finding]:
+    """Look whether the PIN can be entered with this reader."""
+    pad = settings.pin.strategy is PinStrategy.READER_PAD
+    if pad and settings.reader.link is ReaderLink.EMULATOR:
+        yield Finding(
+            "pin",
+            Verdict.WARNING,
+            "pin.strategy is reader-pad, and an emulated reader has no keys",
+            "Set pin.strategy to host-keyboard or serial-pad, or use a real reader.",
+        )
+    else:
+        yield Finding("pin", Verdict.OK, settings.pin.strategy.value)
+
+
+def _trace(settings: Settings) -> Iterator[Finding]:
+    path = settings.reader.trace_file
+    if path is None:
+        return
+    writable = os.access(path if path.exists() else path.parent, os.W_OK)
+    if writable and not path.is_symlink():
+        found = f"{path} takes what passes between terminal and cards"
+        yield Finding(
+            "trace", Verdict.WARNING, found, "Leave reader.trace_file out afterwards."
+        )
+    else:
+        found = f"{path} cannot be written"
+        yield Finding("trace", Verdict.WRONG, found, "Set reader.trace_file.")
 
 
 def _serial_reader(settings: Settings) -> Iterator[Finding]:
@@ -101,6 +149,8 @@ def _serial_reader(settings: Settings) -> Iterator[Finding]:
     named = {
         "reader.serial_port": settings.reader.serial_port,
         "pin.pad_port": settings.pin.pad_port,
+        "credentials.scanner_port": settings.credentials.scanner_port,
+        "credentials.id_card_port": settings.credentials.id_card_port,
     }
     for key, port in named.items():
         if not port or os.name != "posix":
@@ -233,6 +283,8 @@ LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _packages,
     _card_reader,
     _serial_reader,
+    _pin,
+    _trace,
     _card_keys,
     _data,
     _secrets,

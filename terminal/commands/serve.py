@@ -125,9 +125,10 @@ def _greet(settings: Settings, url: str) -> None:
         return
     click.echo(f"演示模式 demonstration: {_short(settings.data_dir)}", err=True)
     # On a screen the token itself; where standard error is a log file, its place.
-    token = load_or_make_token(settings.pos_token_file) if sys.stderr.isatty() else ""
+    token = load_or_make_token(settings.pos_token_file)
     place = _short(settings.pos_token_file)
-    click.echo(f"接口令牌 POS token: {token} ({place})", err=True)
+    said = f"{token} ({place})" if sys.stderr.isatty() else place
+    click.echo(f"接口令牌 POS token: {said}", err=True)
 
 
 def _short(path: Path) -> str:

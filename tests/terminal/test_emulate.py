@@ -12,10 +12,14 @@ from contextlib import contextmanager
 
 import pytest
 
-from reader.errors import ReaderUnavailableError
+from reader.emulator.quirks import Quirks, combined
+from reader.errors import ReaderError, ReaderUnavailableError
+from terminal.card_parts import build_card_parts
 from terminal.commands.emulate import Offer, run_emulate, run_psam
 from terminal.errors import DemoCardUnknownError
 from tests.e2e.program import ROOT
+from tests.pcsc.waiting import wait_until
+from tests.reader.cards import NOW
 from tests.terminal.test_card_parts import read_with, settings_of
 
 
@@ -138,3 +142,32 @@ def test_a_card_that_is_not_there_is_named(tmp_path):
     """With those that are."""
     with pytest.raises(DemoCardUnknownError):
         run_emulate(settings_of(tmp_path), "v9", Offer.SERIAL, wait=Stop())
+
+
+def test_a_card_is_pulled_at_a_command_and_another_put_back(tmp_path):
+    """What a hand does at a counter, for whoever tests his own reader."""
+    pulled = command("emulate", "--as", "serial", "--pull-at", "4", "--then", "v2-yi")
+    with pulled as reader:
+        settings = settings_of(
+            tmp_path,
+            reader__link="serial",
+            reader__serial_port=place(reader),
+            keys__providers="psam",
+            keys__psam_sm_application="D15600000591",
+        )
+        with build_card_parts(settings, now=lambda: NOW) as parts:
+            with pytest.raises(ReaderError):
+                parts.open_session(parts.link)
+            wait_until(parts.link.present)
+            session = parts.open_session(parts.link)
+
+            assert session.credential.name == "测试乙"
+            session.close()
+
+
+def test_several_quirks_are_one_card():
+    """A card of T=0 is often one without the fast read, too."""
+    quirks = combined(["procedure-bytes", "per-record-only"])
+
+    assert quirks == Quirks(procedure_bytes=True, per_record_only=True)
+    assert combined([]) == Quirks()

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from terminal.errors import AddressNotLoopbackError
+from terminal.errors import AddressNotLoopbackError, PortTakenError
 from terminal.guard import AppSettings
 from terminal.server import Server, listen
 from tests.terminal.terminal_client import BEARER, TOKENS, Terminal, bill_json
@@ -230,7 +230,7 @@ def test_a_taken_port_is_an_error_and_not_a_second_terminal():
     first = listen("localhost", 0)
     first.listen()
 
-    with pytest.raises(OSError, match="in use"):
+    with pytest.raises(PortTakenError, match=r"server\.port"):
         listen("127.0.0.1", first.getsockname()[1])
     first.close()
 
