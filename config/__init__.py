@@ -6,6 +6,10 @@ credentials  which credentials are taken on which days, and by what
 taker       one setting after the other: environment, file, default
 listed_cards   reported cards: CSV in, reader.listed out
 packs       policy packs: TOML in, settlement.policy out
+pack_whole  no gap, no overlap: exactly one wording for every bill
+exam        a pack's golden cases: TOML in, what the pack got wrong out
+pack_archive   a pack as it travels: one signed file
+pack_store  the installed packs, every version kept
 catalogue   the catalogue of items: TOML in, settlement.catalogue out
 toml_table  a TOML table that refuses an unknown key by name
 card_profiles  card profiles and the demonstration's deck: TOML in, reader.profile out

@@ -7,7 +7,7 @@ Who a holder is stands on the emulated card; how he is insured stands in
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from config.card_profiles import load_deck
@@ -16,7 +16,7 @@ from config.toml_table import Table, read
 from reader.emulator.deck import CardSpec
 from settlement.centre.persons import Enrolment, age_on
 from settlement.centre.port import Certificate, CertificateType, Coverage, Person
-from settlement.claim import Accumulators, Assistance, Insurance
+from settlement.claim import AMOUNTS, Accumulators, Assistance, Insurance
 from settlement.money import Money
 
 CARDS = "cards"
@@ -115,11 +115,7 @@ def _certificate(card: CardSpec) -> Certificate:
 
 def _state(row: Table, year: int) -> Accumulators:
     """Read how the year stands; a sum that is not named is zero."""
-    sums = {
-        field.name: row.amount(field.name) if row.has(field.name) else Money.ZERO
-        for field in fields(Accumulators)
-        if field.name not in {"year", "admissions"}
-    }
+    sums = {name: row.amount(name) if row.has(name) else Money.ZERO for name in AMOUNTS}
     admissions = row.whole("admissions") if row.has("admissions") else 0
     row.finish()
-    return Accumulators(year=year, admissions=admissions, **sums)
+    return Accumulators.of(year, admissions, sums)

@@ -1,54 +1,122 @@
 """Policy packs: TOML files in, `settlement.policy` values out, nothing assumed.
 
-A value without source, article, quote and first day does not load; an unknown key, a
-float, a gap or an overlap is refused by file and key. What no text states is written
-in the pack with the grade ``assumption`` and the reason in the place of the quote.
+A value without first day, source, article and quote does not load; an unknown key, a
+float, a gap or an overlap is refused by file, line and key. What no text states is
+written in the pack with the grade ``assumption`` and the reason in the place of the
+quote. A pack may fill in what a province fixes: ``extends`` names the province's file
+(``*.base.toml``), and a rule that both state is refused unless the pack says that it
+``overrides`` it.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
-from config.toml_table import Table, read
-from settlement.claim import Assistance, Insurance, ItemClass, Tier, VisitKind
+from config.pack_whole import check_whole
+from config.toml_table import Table, line_of, read
+from settlement.claim import (
+    AMOUNTS,
+    Assistance,
+    Category,
+    Cause,
+    Filing,
+    Insurance,
+    ItemClass,
+    Place,
+    Supplement,
+    Tier,
+    VisitKind,
+)
 from settlement.errors import PackError, PackMissingError, PolicyNotInForceError
 from settlement.money import Money, Rounding, RoundingMode
 from settlement.policy import (
     ASSUMPTION,
     GRADES,
+    LINE_WORDS,
+    NONE,
+    NUMBERS,
     SOURCED,
-    Away,
+    WORDS,
+    Amount,
+    AtLeast,
     Axis,
     Band,
-    CompliantOwnPay,
-    CriticalIllness,
-    Dated,
-    Inpatient,
-    MedicalAid,
-    Outpatient,
-    OwnPay,
+    Base,
+    Bearer,
+    Cap,
+    Change,
+    Counts,
+    Deductible,
+    Entitlement,
+    Fund,
+    Measure,
+    Modifier,
     Pack,
-    PoorFactor,
-    Rate,
+    Per,
     RoundAt,
     RoundingRule,
+    Rule,
     Scope,
-    Text,
+    Span,
+    When,
+    Wording,
+    Year,
 )
-from settlement.split import Clause, PackId
+from settlement.split import Clause, PackId, Payer
 
 T = TypeVar("T")
-K = TypeVar("K", Tier, Away)
 
 UNLIMITED = "unlimited"
-_BIRTHS = (VisitKind.BIRTH_NATURAL, VisitKind.BIRTH_CAESAREAN)
+#: Files beside a pack that are not packs: a province's part, and golden cases.
+BASE_SUFFIX, CASES_SUFFIX = ".base.toml", ".cases.toml"
+#: Figures every bill has, besides those of the funds (``<fund>.paid`` …).
+FIGURES = (
+    "total",
+    "uncovered",
+    "over_price_limit",
+    "upfront_share",
+    "in_scope",
+    "prepay",
+    "over_quota",
+    "hospital",
+    "deductible",
+    "pooled_share",
+)
+FUND_FIGURES = ("paid", "base", "deductible", "over_cap", "over_cap_scope")
+#: What a cap may be instead of an amount.
+BALANCES = ("account_balance", "family_balance")
+
+_CLOSED: dict[str, frozenset[str]] = {
+    "kind": frozenset(word.value for word in VisitKind),
+    "tier": frozenset(word.value for word in Tier),
+    "place": frozenset(word.value for word in Place),
+    "filing": frozenset(word.value for word in Filing),
+    "person": frozenset(word.value for word in Category),
+    "assistance": frozenset([NONE, *(word.value for word in Assistance)]),
+    "supplement": frozenset(word.value for word in Supplement),
+    "accident": frozenset(["yes", "no"]),
+    "signed": frozenset(["yes", "no"]),
+    "class": frozenset([ItemClass.A.value, ItemClass.B.value]),
+    "cause": frozenset(word.value for word in Cause),
+}
+_DEDUCTIBLE_CHANGES = frozenset({Change.FACTOR, Change.MINUS, Change.AT_LEAST})
+_RATIO_CHANGES = frozenset(
+    {
+        Change.POINTS,
+        Change.FACTOR,
+        Change.OWN_SHARE,
+        Change.AGE_POINTS,
+        Change.LIMITS,
+    }
+)
+_MONTHS, _DAYS = 12, 31
 
 
 def load_packs(folder: Path) -> tuple[Pack, ...]:
@@ -59,27 +127,83 @@ def load_packs(folder: Path) -> tuple[Pack, ...]:
             insurance.
         OSError: a file cannot be read.
     """
-    packs = tuple(load_pack(path, folder) for path in sorted(folder.rglob("*.toml")))
+    packs = tuple(load_pack(path, folder) for path in pack_files(folder))
+    check_apart(packs)
+    return packs
+
+
+def pack_files(folder: Path) -> tuple[Path, ...]:
+    """List the packs below *folder*: every TOML file that is not a base or cases."""
+    return tuple(
+        path
+        for path in sorted(folder.rglob("*.toml"))
+        if not path.name.endswith((BASE_SUFFIX, CASES_SUFFIX))
+    )
+
+
+def check_apart(packs: tuple[Pack, ...]) -> None:
+    """Refuse packs that speak for the same persons on the same day.
+
+    Raises:
+        PackError: names both packs.
+    """
     for number, one in enumerate(packs):
         for other in packs[number + 1 :]:
             _check_apart(one, other)
-    return packs
 
 
 def load_pack(path: Path, folder: Path) -> Pack:
     """Load one pack; its name is the path below *folder* without the suffix.
 
     Raises:
-        PackError: names file and key of the first thing wrong.
+        PackError: names file, line and key of the first thing wrong.
         OSError: the file cannot be read.
     """
     data = path.read_bytes()
     name = path.relative_to(folder).with_suffix("").as_posix()
+    base = base_of(data)
+    under = None if base is None else (folder / f"{base}{BASE_SUFFIX}").read_bytes()
+    return read_pack(data, name, under)
+
+
+def base_of(data: bytes) -> str | None:
+    """Read which province's file a pack fills in; None where it stands alone."""
+    for line in data.decode("utf-8", "replace").splitlines():
+        key, _, value = line.partition("=")
+        if key.strip() == "extends":
+            return value.strip().strip("\"'")
+    return None
+
+
+def read_pack(data: bytes, name: str, under: bytes | None = None) -> Pack:
+    """Read a pack from its bytes, over the province's where it extends one.
+
+    Raises:
+        PackError: names file, line and key of the first thing wrong.
+    """
+    text = data.decode("utf-8", "replace")
 
     def refusal(key: str, problem: str) -> PackError:
-        return PackError(f"{name}.toml", key, problem)
+        line = line_of(text, key)
+        return PackError(
+            f"{name}.toml:{line}" if line else f"{name}.toml", key, problem
+        )
 
-    return _Reader(read(data, refusal), name, hashlib.sha256(data).hexdigest()).pack()
+    digest = hashlib.sha256(data)
+    top = read(data, refusal)
+    if under is not None:
+        digest.update(under)
+        top = _filled_in(top, read(under, refusal))
+    pack = _Reader(top, name, digest.hexdigest()).pack()
+    check_whole(pack, refusal)
+    return pack
+
+
+def _filled_in(city: Table, province: Table) -> Table:
+    """Lay a city's rules beside a province's; both may not state the same one."""
+    overrides = city.peek("pack").get("overrides", [])
+    taken = overrides if isinstance(overrides, list) else []
+    return city.beside(province, frozenset(map(str, taken)))
 
 
 def pack_for(
@@ -119,49 +243,84 @@ class _Source:
     document: str
     url: str
     grade: str
+    published: dt.date
     checked_on: dt.date
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    """What a [clause.<name>] table says once for several values."""
+
+    source: _Source
+    article: str
+    quote: str
 
 
 @dataclass(slots=True)
 class _Reader:
-    """Reads one file; collects its clauses on the way."""
+    """Reads one file; collects its clauses and rules on the way."""
 
     top: Table
     name: str
     digest: str
     since: dt.date = dt.date.min
     sources: dict[str, _Source] = field(default_factory=dict)
+    sentences: dict[str, _Sentence] = field(default_factory=dict)
     clauses: list[Clause] = field(default_factory=list)
+    rules: list[Rule[object]] = field(default_factory=list)
+    tallies: dict[str, str] = field(default_factory=dict)
+    indexes: dict[str, Rule[Fraction]] = field(default_factory=dict)
+    known: list[str] = field(default_factory=lambda: list(FIGURES))
 
     def pack(self) -> Pack:
         """Read the whole file."""
-        head = self.top.table("pack")
+        top = self.top
+        head = top.table("pack")
         self.since = head.day("since")
         until = head.day("until") if head.has("until") else None
         if until is not None and until < self.since:
             head.refuse("until", "must not be before since")
-        version, region = head.whole("version"), head.text("region")
-        if len(region) != len("230800") or not region.isdecimal():
-            head.refuse("region", "must be six digits")
+        version = head.whole("version")
+        region = self._region(head, "region", head.text("region"))
         region_name = head.text("region_name")
         insurance = head.word("insurance", Insurance)
+        neighbours = tuple(
+            self._region(head, "neighbours", text)
+            for text in (head.texts("neighbours") if head.has("neighbours") else ())
+        )
+        order = head.texts("assistance_order") if head.has("assistance_order") else ()
+        for word in order:
+            if word not in _CLOSED["assistance"] - {NONE}:
+                head.refuse("assistance_order", f"{word!r} is not an assistance class")
+        for key in ("extends", "overrides"):
+            if head.has(key):
+                head.skip(key)
         head.finish()
         self._read_sources()
-        top = self.top
-        rounding = self.dated(top, "rounding", _rounding)
-        scope = self.scope(top.table("scope"))
-        inpatient = self._maybe("inpatient", self.inpatient)
-        outpatient = self._maybe("outpatient", self.outpatient)
-        pharmacy = self._maybe(
-            "pharmacy", lambda table: self.dated(table, "ratio", _ratio)
+        self._read_tallies()
+        rounding = self.rule(top, "rounding", _rounding, whens=False)
+        year = self.rule(top, "year", _year, whens=False)
+        if top.has("index"):
+            table = top.table("index")
+            for key in table.names():
+                self.indexes[key] = self.rule(
+                    table,
+                    key,
+                    lambda row: Fraction(row.amount("yuan").fen),
+                    whens=False,
+                )
+        entitlement = self._maybe(top, "entitlement", _entitlement)
+        scope = self._scope(top.table("scope"))
+        funds = tuple(self._funds(top.table("fund")))
+        cash = self.rule(
+            top, "cash", lambda row: row.flag("person_bears_rest"), whens=False
         )
-        birth = self._maybe("birth", self.birth)
-        compliant = self.dated(top, "compliant_own_pay", _compliant)
-        critical = self._maybe("critical_illness", self.critical_illness)
-        aid = self._maybe("medical_aid", self.medical_aid)
-        account = self.dated(top, "account", lambda row: row.words("pays", OwnPay))
-        cash = self.dated(top, "cash", lambda row: row.flag("person_bears_rest"))
+        refund = self.rule(
+            top, "refund", lambda row: row.flag("replays_the_year"), whens=False
+        )
         top.finish()
+        if not any(fund.benefit for fund in funds):
+            top.refuse("fund", "no fund is a benefit: every visit would be refused")
         return Pack(
             id=PackId(self.name, version, self.digest, verified=self._verified()),
             region=region,
@@ -169,27 +328,26 @@ class _Reader:
             insurance=insurance,
             since=self.since,
             until=until,
+            neighbours=neighbours,
+            assistance_order=order,
             rounding=rounding,
+            year=year,
+            indexes=self.indexes,
+            entitlement=entitlement,
             scope=scope,
-            inpatient=inpatient,
-            outpatient=outpatient,
-            pharmacy=pharmacy,
-            birth=birth or {},
-            compliant_own_pay=compliant,
-            critical_illness=critical,
-            medical_aid=aid,
-            account=account,
+            funds=funds,
             cash=cash,
+            replay_refunds=refund,
+            tallies=self.tallies,
             clauses=tuple(self.clauses),
+            rules=tuple(self.rules),
         )
 
-    def _maybe(self, key: str, reader: Callable[[Table], T]) -> T | None:
-        if not self.top.has(key):
-            return None
-        table = self.top.table(key)
-        value = reader(table)
-        table.finish()
-        return value
+    @staticmethod
+    def _region(table: Table, key: str, text: str) -> str:
+        if len(text) != len("230800") or not text.isdecimal():
+            table.refuse(key, "must be six digits")
+        return text
 
     def _verified(self) -> bool:
         """Say whether every text of the pack can be held to; readings do not count."""
@@ -207,193 +365,338 @@ class _Reader:
                 row.text("document"),
                 row.text("url", empty=grade == ASSUMPTION),
                 grade,
+                row.day("published"),
                 row.day("checked_on"),
             )
             row.finish()
+        if not self.top.has("clause"):
+            return
+        table = self.top.table("clause")
+        for key in table.names():
+            row = table.table(key)
+            self.sentences[key] = self._sentence(row)
+            row.finish()
+
+    def _read_tallies(self) -> None:
+        if not self.top.has("tally"):
+            return
+        table = self.top.table("tally")
+        for name in table.names():
+            _, at, period = name.partition("@")
+            if at and period not in {"month", "day"}:
+                table.refuse(name, "must be of the year, or end in @month or @day")
+            if name in AMOUNTS:
+                table.refuse(name, "is counted for everybody already")
+            self.tallies[name] = table.text(name)
 
     # --- values ---
 
-    def dated(self, table: Table, key: str, value: Callable[[Table], T]) -> Dated[T]:
-        """Read the wordings of one rule; the first one starts with the pack."""
-        texts = []
-        rule = table.at(key)
+    def rule(
+        self,
+        table: Table,
+        key: str,
+        value: Callable[[Table], T],
+        *,
+        whens: bool = True,
+        lines: bool = False,
+    ) -> Rule[T]:
+        """Read the wordings of one rule.
+
+        Args:
+            table: where its rows stand.
+            key: their name there.
+            value: reads one row's value.
+            whens: may a row state conditions.
+            lines: may they ask for a line's class, group and cause.
+        """
+        wordings = []
+        name = table.at(key)
         for row in table.rows(key):
             read_value = value(row)
-            texts.append(Text(read_value, self._clause(row)))
+            when = self._when(row, lines=lines) if whens else When()
+            wordings.append(Wording(read_value, when, self._clause(row)))
             row.finish()
-        starts = [text.clause.since for text in texts]
-        if any(later <= earlier for earlier, later in pairwise(starts)):
-            table.refuse(key, "list the wordings oldest first, one per first day")
-        if starts[0] > self.since:
-            table.refuse(key, f"a gap: nothing holds from {self.since} on")
-        return Dated(rule, tuple(texts))
-
-    def _clause(self, row: Table) -> Clause:
-        key = row.text("source")
-        if key not in self.sources:
-            row.refuse("source", f"no [source.{key}] in this file")
-        source = self.sources[key]
-        clause = Clause(
-            document=source.document,
-            article=row.text("article"),
-            quote=row.text("quote"),
-            url=source.url,
-            grade=source.grade,
-            since=row.day("since"),
-            checked_on=source.checked_on,
-        )
-        self.clauses.append(clause)
-        return clause
-
-    # --- sections ---
-
-    def scope(self, table: Table) -> Scope:
-        """Read [scope]: the person's share by item class."""
-        classes = {kind: self.dated(table, kind.value, _ratio) for kind in ItemClass}
-        own = self.dated(table, "item_ratio", lambda row: row.flag("applies"))
-        over = self.dated(table, "over_price_limit", _ratio)
-        restriction = self.dated(table, "restriction_unmet", _ratio)
-        whole = {
-            "C": classes[ItemClass.C],
-            "over_price_limit": over,
-            "restriction_unmet": restriction,
-        }
-        for key, dated in whole.items():
-            if any(text.value != 1 for text in dated.texts):
-                table.refuse(key, "must be '1': the person bears it whole")
-        table.finish()
-        return Scope(classes, own, over, restriction)
-
-    def inpatient(self, table: Table) -> Inpatient:
-        """Read [inpatient]."""
-        local = self._rates(table.table("local"), Tier)
-        elsewhere = self._rates(table.table("away"), Away) if table.has("away") else {}
-        points = (
-            self._by_class(table, "assistance_points", _points)
-            if table.has("assistance_points")
-            else {}
-        )
-        return Inpatient(
-            local=local,
-            away=elsewhere,
-            points=points,
-            points_away=self.dated(
-                table, "assistance_points_away", lambda row: row.flag("apply")
-            ),
-            axis=self.dated(table, "axis", lambda row: row.word("axis", Axis)),
-            cap=self.dated(table, "cap", _cap),
-            accident_cap=(
-                self.dated(table, "accident_cap", _cap)
-                if table.has("accident_cap")
-                else None
-            ),
-        )
-
-    def outpatient(self, table: Table) -> Outpatient:
-        """Read [outpatient]."""
-        return Outpatient(
-            rates=self._rates(table.table("local"), Tier),
-            axis=self.dated(table, "axis", lambda row: row.word("axis", Axis)),
-            cap=self.dated(table, "cap", _cap),
-        )
-
-    def birth(self, table: Table) -> dict[VisitKind, Dated[Money]]:
-        """Read [birth]: lump sums by kind of delivery."""
-        return {
-            kind: self.dated(table, kind.value, lambda row: row.amount("yuan"))
-            for kind in _BIRTHS
-            if table.has(kind.value)
-        }
-
-    def critical_illness(self, table: Table) -> CriticalIllness:
-        """Read [critical_illness]."""
-        return CriticalIllness(
-            deductible=self.dated(table, "deductible", lambda row: row.amount("yuan")),
-            bands=self.dated(table, "bands", _bands),
-            cap=self.dated(table, "cap", _cap_only),
-            poor=(self._by_class(table, "poor", _poor) if table.has("poor") else {}),
-        )
-
-    def medical_aid(self, table: Table) -> MedicalAid:
-        """Read [medical_aid]: threshold and ratio by class, one annual cap."""
-        threshold = self._by_class(table, "threshold", lambda row: row.amount("yuan"))
-        ratio = self._by_class(table, "ratio", _ratio)
-        if threshold.keys() != ratio.keys():
-            table.refuse("ratio", "must name the same classes as threshold")
-        return MedicalAid(threshold, ratio, self.dated(table, "cap", _cap_only))
-
-    def _rates(self, table: Table, words: type[K]) -> dict[K, Rate]:
-        rates = {}
-        for word in words:
-            if not table.has(word.value):
-                continue
-            row = table.table(word.value)
-            rates[word] = Rate(
-                deductible=(
-                    self.dated(row, "deductible", lambda text: text.amount("yuan"))
-                    if row.has("deductible")
-                    else None
-                ),
-                bands=self.dated(row, "bands", _bands),
-            )
-            row.finish()
-        table.finish()
-        return rates
-
-    def _by_class(
-        self, table: Table, key: str, value: Callable[[Table], T]
-    ) -> dict[Assistance, Dated[T]]:
-        """Read rows that say for which assistance classes they hold."""
-        texts: dict[Assistance, list[Text[T]]] = {}
-        for row in table.rows(key):
-            classes = row.words("assistance", Assistance)
-            if not classes:
-                row.refuse("assistance", "must name at least one class")
-            text = Text(value(row), self._clause(row))
-            row.finish()
-            for kind in sorted(classes):
-                texts.setdefault(kind, []).append(text)
-        for wordings in texts.values():
-            starts = [text.clause.since for text in wordings]
+        if not whens:
+            starts = [wording.clause.since for wording in wordings]
             if any(later <= earlier for earlier, later in pairwise(starts)):
                 table.refuse(key, "list the wordings oldest first, one per first day")
             if starts[0] > self.since:
                 table.refuse(key, f"a gap: nothing holds from {self.since} on")
-        rule = table.at(key)
-        return {kind: Dated(rule, tuple(found)) for kind, found in texts.items()}
+        seen: set[tuple[When, dt.date, object]] = set()
+        for number, wording in enumerate(wordings):
+            order = wording.value.order if isinstance(wording.value, Modifier) else 0
+            mark = (wording.when, wording.clause.since, order)
+            if mark in seen:
+                where = f"{key}[{number}]"
+                table.refuse(where, "the same conditions and first day as a row above")
+            seen.add(mark)
+        rule = Rule(name, tuple(wordings))
+        self.rules.append(rule)
+        return rule
+
+    def _maybe(
+        self,
+        table: Table,
+        key: str,
+        value: Callable[[Table], T],
+        *,
+        lines: bool = False,
+    ) -> Rule[T] | None:
+        return self.rule(table, key, value, lines=lines) if table.has(key) else None
+
+    def _when(self, row: Table, *, lines: bool) -> When:
+        words = []
+        for name in (*WORDS, *(LINE_WORDS if lines else ())):
+            if not row.has(name):
+                continue
+            allowed = frozenset(row.texts(name))
+            closed = _CLOSED.get(name)
+            if closed is not None and not allowed <= closed:
+                strange = ", ".join(sorted(allowed - closed))
+                row.refuse(name, f"{strange} is not one of {', '.join(sorted(closed))}")
+            words.append((name, allowed))
+        numbers = []
+        for name in NUMBERS:
+            least, most = f"{name}_from", f"{name}_to"
+            if not row.has(least) and not row.has(most):
+                continue
+            low = row.whole(least) if row.has(least) else 0
+            high = row.whole(most) if row.has(most) else None
+            if high is not None and high < low:
+                row.refuse(most, "must not be below the lower end")
+            numbers.append((name, low, high))
+        return When(tuple(words), tuple(numbers))
+
+    def _clause(self, row: Table) -> Clause:
+        if row.has("clause"):
+            key = row.text("clause")
+            if key not in self.sentences:
+                row.refuse("clause", f"no [clause.{key}] in this file")
+            sentence = self.sentences[key]
+        else:
+            sentence = self._sentence(row)
+        since = row.day("since")
+        until = row.day("until") if row.has("until") else None
+        if until is not None and until < since:
+            row.refuse("until", "must not be before since")
+        clause = Clause(
+            document=sentence.source.document,
+            article=sentence.article,
+            quote=sentence.quote,
+            url=sentence.source.url,
+            grade=sentence.source.grade,
+            since=since,
+            checked_on=sentence.source.checked_on,
+            published=sentence.source.published,
+            until=until,
+        )
+        self.clauses.append(clause)
+        return clause
+
+    def _sentence(self, row: Table) -> _Sentence:
+        key = row.text("source")
+        if key not in self.sources:
+            row.refuse("source", f"no [source.{key}] in this file")
+        return _Sentence(self.sources[key], row.text("article"), row.text("quote"))
+
+    # --- sections ---
+
+    def _scope(self, table: Table) -> Scope:
+        """Read [scope]: how a line falls into its four parts."""
+        scope = Scope(
+            upfront=self.rule(table, "upfront", _ratio, lines=True),
+            outside=self._persons_own(table, "outside"),
+            item_ratio=self.rule(
+                table, "item_ratio", lambda row: row.flag("applies"), whens=False
+            ),
+            over_price_limit=self.rule(
+                table,
+                "over_price_limit",
+                lambda row: row.word("bearer", Bearer),
+                whens=False,
+            ),
+            restriction_unmet=self._persons_own(table, "restriction_unmet"),
+            lane=self._maybe(table, "lane", lambda row: row.text("lane"), lines=True),
+            prepay=self._maybe(table, "prepay", _ratio),
+            quota=self._maybe(table, "quota", self._amount),
+        )
+        table.finish()
+        if scope.lane is not None:
+            lanes = dict.fromkeys(wording.value for wording in scope.lane.wordings)
+            self.known += [f"in_scope.{lane}" for lane in lanes]
+        return scope
+
+    def _persons_own(self, table: Table, key: str) -> Rule[bool]:
+        rule = self.rule(
+            table, key, lambda row: row.flag("person_bears_all"), whens=False
+        )
+        if not all(wording.value for wording in rule.wordings):
+            table.refuse(key, "must be true: nothing else is known to be in any text")
+        return rule
+
+    def _funds(self, table: Table) -> Iterator[Fund]:
+        for key in table.names():
+            if key in FIGURES or "." in key:
+                table.refuse(key, "is the name of a figure")
+            row = table.table(key)
+            yield self._fund(key, row)
+            row.finish()
+            self.known += [f"{key}.{figure}" for figure in FUND_FIGURES]
+
+    def _fund(self, key: str, table: Table) -> Fund:
+        """Read one [fund.<key>]: the values of the one machine."""
+        caps: dict[str, Rule[Cap]] = {}
+        name, name_en = table.text("name"), table.text("name_en")
+        payer = table.word("payer", Payer)
+        if payer in {Payer.CASH, Payer.HOSPITAL}:
+            table.refuse("payer", "is not a fund")
+        benefit = table.flag("benefit")
+        applies = self.rule(table, "applies", lambda _: True)
+        base = self.rule(table, "base", self._base)
+        deductible = self._maybe(table, "deductible", self._deductible)
+        changes = self._maybe(
+            table, "deductible_change", lambda row: _modifier(row, _DEDUCTIBLE_CHANGES)
+        )
+        bands = self.rule(table, "bands", _bands)
+        ratio_changes = self._maybe(
+            table, "ratio_change", lambda row: _modifier(row, _RATIO_CHANGES)
+        )
+        at_least = self._maybe(table, "at_least", self._at_least)
+        if table.has("cap"):
+            limits = table.table("cap")
+            caps = {
+                limit: self.rule(limits, limit, self._cap) for limit in limits.names()
+            }
+            limits.finish()
+        return Fund(
+            id=key,
+            name=name,
+            name_en=name_en,
+            payer=payer,
+            benefit=benefit,
+            applies=applies,
+            base=base,
+            deductible=deductible,
+            deductible_changes=changes,
+            bands=bands,
+            ratio_changes=ratio_changes,
+            at_least=at_least,
+            caps=caps,
+            counts=self._maybe(table, "counts", self._counts),
+        )
+
+    def _base(self, row: Table) -> Base:
+        weight = row.ratio("weight") if row.has("weight") else Fraction(1)
+        return Base(
+            plus=self._figures(row, "plus"),
+            minus=self._figures(row, "minus") if row.has("minus") else (),
+            weight=weight,
+            span=row.word("span", Span),
+            axis=row.word("axis", Axis),
+            entered=self._counters(row, "entered"),
+            paid=self._counters(row, "paid"),
+        )
+
+    def _figures(self, row: Table, key: str) -> tuple[str, ...]:
+        names = row.texts(key)
+        for name in names:
+            if name not in self.known:
+                row.refuse(
+                    key, f"{name!r} is no figure known here; funds come in order"
+                )
+        return names
+
+    def _counters(self, row: Table, key: str) -> tuple[str, ...]:
+        if not row.has(key):
+            return ()
+        names = row.texts(key)
+        for name in names:
+            if name not in AMOUNTS and name not in self.tallies:
+                row.refuse(key, f"{name!r} is no accumulator and not in [tally]")
+        return names
+
+    def _amount(self, row: Table) -> Amount:
+        if not row.has("yuan") and not row.has("index"):
+            row.refuse("yuan", "is missing: an amount, or an index and its factor")
+        fixed = Fraction(row.amount("yuan").fen) if row.has("yuan") else Fraction(0)
+        index, factor = "", Fraction(0)
+        if row.has("index"):
+            index, factor = row.text("index"), row.number("factor")
+            if index not in self.indexes:
+                row.refuse("index", f"no [[index.{index}]] in this file")
+        growth, months, most = Fraction(0), 0, Fraction(0)
+        if row.has("growth"):
+            growth = Fraction(row.amount("growth").fen)
+            months = row.whole("growth_months")
+            most = Fraction(row.amount("growth_most").fen)
+            if months < 1:
+                row.refuse("growth_months", "must be at least one month")
+        return Amount(fixed, index, factor, growth, months, most)
+
+    def _deductible(self, row: Table) -> Deductible:
+        per = row.word("per", Per)
+        if per is Per.MONTH:
+            row.refuse("per", "a deductible is per visit, day, days or year")
+        days = row.whole("days") if per is Per.DAYS else 1
+        used = self._counters(row, "used") if per is Per.YEAR else ()
+        if per is Per.YEAR and not used:
+            row.refuse("used", "name the accumulators that hold what was taken")
+        return Deductible(self._amount(row), per, days, used)
+
+    def _cap(self, row: Table) -> Cap:
+        if row.has("of"):
+            of = row.text("of")
+            if of not in BALANCES:
+                row.refuse("of", f"must be one of {', '.join(BALANCES)}")
+            return Cap(None, Measure.PAID, Per.VISIT, (), of)
+        measure, per = row.word("measure", Measure), row.word("per", Per)
+        if per is Per.DAYS:
+            row.refuse("per", "a cap is per visit, day, month or year")
+        used = self._counters(row, "used")
+        if per in {Per.YEAR, Per.MONTH} and not used:
+            row.refuse("used", "name the accumulators that share it")
+        if row.has("unlimited"):
+            if not row.flag("unlimited"):
+                row.refuse("unlimited", "is true or is left out")
+            return Cap(None, measure, per, used, "")
+        return Cap(self._amount(row), measure, per, used, "")
+
+    def _at_least(self, row: Table) -> AtLeast:
+        return AtLeast(row.ratio("ratio"), self._figures(row, "of"))
+
+    def _counts(self, row: Table) -> Counts:
+        counts = Counts(
+            base=self._counters(row, "base"),
+            deductible=self._counters(row, "deductible"),
+            paid=self._counters(row, "paid"),
+        )
+        if not (counts.base or counts.deductible or counts.paid):
+            row.refuse("paid", "name at least one accumulator")
+        return counts
 
 
 def _ratio(row: Table) -> Fraction:
     return row.ratio("ratio")
 
 
-def _points(row: Table) -> Fraction:
-    return row.ratio("points")
-
-
-def _cap(row: Table) -> Money:
-    measured = row.text("measured_on")
-    if measured != "paid":
-        row.refuse("measured_on", "must be 'paid': no other cap is implemented")
-    return _cap_only(row)
-
-
-def _cap_only(row: Table) -> Money:
-    per = row.text("per")
-    if per != "year":
-        row.refuse("per", "must be 'year': no other cap is implemented")
-    return row.amount("yuan")
-
-
-def _poor(row: Table) -> PoorFactor:
-    cap = row.text("cap")
-    if cap not in {"same", UNLIMITED}:
-        row.refuse("cap", f"must be 'same' or '{UNLIMITED}'")
-    return PoorFactor(row.ratio("deductible_factor"), cap == UNLIMITED)
-
-
-def _compliant(row: Table) -> CompliantOwnPay:
-    return CompliantOwnPay(row.words("counts", OwnPay), row.words("kinds", VisitKind))
+def _modifier(row: Table, allowed: frozenset[Change]) -> Modifier:
+    change = row.word("change", Change)
+    if change not in allowed:
+        known = ", ".join(sorted(word.value for word in allowed))
+        row.refuse("change", f"here it is one of {known}")
+    order = row.whole("order")
+    if change in {Change.MINUS, Change.AT_LEAST}:
+        return Modifier(order, change, Fraction(row.amount("yuan").fen))
+    if change is Change.LIMITS:
+        low, high = row.ratio("ratio_least"), row.ratio("ratio_most")
+        if high < low:
+            row.refuse("ratio_most", "must not be below ratio_least")
+        return Modifier(order, change, low, high)
+    if change is Change.POINTS:
+        return Modifier(order, change, row.signed("points"))
+    if change is Change.AGE_POINTS:
+        return Modifier(order, change, row.number("points"))
+    return Modifier(order, change, row.number("factor"))
 
 
 def _rounding(row: Table) -> RoundingRule:
@@ -404,23 +707,40 @@ def _rounding(row: Table) -> RoundingRule:
     return RoundingRule(how, row.word("at", RoundAt))
 
 
+def _year(row: Table) -> Year:
+    month, day = row.whole("starts_month"), row.whole("starts_day")
+    if not 1 <= month <= _MONTHS or not 1 <= day <= _DAYS:
+        row.refuse("starts_month", "must be a day of the calendar")
+    return Year(month, day, row.flag("splits_stays"))
+
+
+def _entitlement(row: Table) -> Entitlement:
+    return Entitlement(
+        row.whole("from_month"),
+        row.whole("arrears_months"),
+        row.whole("back_payment_months"),
+    )
+
+
 def _bands(row: Table) -> tuple[Band, ...]:
-    bands = []
+    bands: list[Band] = []
     for item in row.rows("bands"):
         low = Fraction(item.amount("from").fen)
         top = item.text("to")
         high = None if top == UNLIMITED else Fraction(_yuan(item, "to", top).fen)
         if high is not None and high <= low:
-            item.refuse("to", "must lie above from")
+            item.refuse("to", "must be above from")
         bands.append(Band(low, high, item.ratio("ratio")))
         item.finish()
-    if bands[0].low != 0:
-        row.refuse("bands", "a gap: the first band starts at '0'")
-    for lower, upper in pairwise(bands):
-        if lower.high is None or upper.low < lower.high:
-            row.refuse("bands", "an overlap: a band starts before the last one ends")
-        if upper.low > lower.high:
-            row.refuse("bands", "a gap: a band starts after the last one ends")
+    if bands[0].low:
+        row.refuse("bands", "a gap: the first band must start at 0")
+    for one, other in pairwise(bands):
+        if one.high is None or one.high > other.low:
+            row.refuse("bands", "an overlap: a band starts below the end of the last")
+        if one.high < other.low:
+            row.refuse("bands", "a gap between two bands")
+    if bands[-1].high is not None:
+        row.refuse("bands", f"a gap: the last band must end at '{UNLIMITED}'")
     return tuple(bands)
 
 

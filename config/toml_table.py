@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -49,6 +50,23 @@ class Table:
     def over(self, base: Table) -> Table:
         """Lay this table over *base*: tables merge, whatever else replaces."""
         return Table(_laid_over(self._data, base._data), self._path, self._refusal)
+
+    def beside(self, other: Table, overrides: frozenset[str]) -> Table:
+        """Lay this table beside *other*: what both state is refused.
+
+        *overrides* names what this table may state in the other's place.
+        """
+        merged = _beside(self._data, other._data, "", overrides, self._refusal)
+        return Table(merged, self._path, self._refusal)
+
+    def peek(self, key: str) -> dict[str, object]:
+        """Look at a table without taking it; an empty one if it is not there."""
+        value = self._data.get(key)
+        return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+    def skip(self, key: str) -> None:
+        """Take a key whose value somebody else has read."""
+        self._take(key)
 
     def refuse(self, key: str, problem: str) -> NoReturn:
         """Raise the file's error for *key* of this table."""
@@ -124,6 +142,14 @@ class Table:
             self.refuse(key, "must not be negative")
         return number
 
+    def signed(self, key: str) -> Fraction:
+        """Take an exact number of either sign, written as a string."""
+        text = self.text(key)
+        try:
+            return exact(text)
+        except ValueError as error:
+            self.refuse(key, str(error))
+
     def ratio(self, key: str) -> Fraction:
         """Take a ratio between 0 and 1, written as a string."""
         ratio = self.number(key)
@@ -187,6 +213,63 @@ class Table:
         except ValueError:
             known = ", ".join(word.value for word in words)
             self.refuse(key, f"{value!r} is not one of {known}")
+
+
+_HEADER = re.compile(r"\s*\[(\[)?\s*([^\]]+?)\s*\]")
+_KEY = re.compile(r"\s*([\w.@\"-]+)\s*=")
+
+
+def line_of(text: str, key: str) -> int:
+    r"""Find the line on which *key* of a TOML text stands, its table's otherwise; or 0.
+
+    *key* is written as `Table.at` does: ``fund.inpatient.bands[2].since``.
+
+    >>> line_of("[a]\nb = 1\n[[c]]\nd = 2\n[[c]]\nd = 3", "c[1].d")
+    6
+    """
+    table, found = "", 0
+    counted: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        header = _HEADER.match(line)
+        if header is not None:
+            table = header[2].replace('"', "")
+            if header[1]:
+                counted[table] = counted.get(table, -1) + 1
+                table = f"{table}[{counted[table]}]"
+            if key == table:
+                return number
+            if key.startswith((f"{table}.", f"{table}[")):
+                found = number
+            continue
+        entry = _KEY.match(line)
+        if entry is not None:
+            name = f"{table}.{entry[1]}".strip(".").replace('"', "")
+            if key == name:
+                return number
+            if key.startswith((f"{name}.", f"{name}[")):
+                found = number
+    return found
+
+
+def _beside(
+    upper: dict[str, object],
+    lower: dict[str, object],
+    path: str,
+    overrides: frozenset[str],
+    refusal: Refusal,
+) -> dict[str, object]:
+    merged = dict(lower)
+    for key, value in upper.items():
+        at = f"{path}.{key}".strip(".")
+        below = merged.get(key)
+        if below is None or at in overrides:
+            merged[key] = value
+        elif isinstance(value, dict) and isinstance(below, dict):
+            merged[key] = _beside(value, below, at, overrides, refusal)
+        else:
+            problem = "both the pack and what it extends state it; name it in overrides"
+            raise refusal(at, problem)
+    return merged
 
 
 def _laid_over(upper: dict[str, object], lower: dict[str, object]) -> dict[str, object]:

@@ -5,11 +5,19 @@ money       integer fen, and the only place that rounds
 claim       what is asked: visit, fee lines, person, accumulators of the year
 catalogue   what each item is, as far as money goes
 policy      what the region's text says, as typed and dated values
-rules       one pure function per step of the split
-engine      the steps in order: (claim, pack) -> Settled | Refused
-split       what comes out: charges, their reasons, and the sums read off them
-explain     the reasons as sentences, Chinese or English
-examples    published worked examples, run through the same steps
+entitlement does the person enjoy the benefits on the day
+lowering    a claim as whole numbers and words: what a program takes apart
+program     a split as a line of whole-number operations, run on one bill
+plan        what is chosen and worked out once for bills that share a few facts
+compiler    writes one plan, fund by fund: the only place that knows a fund
+pack_program  a pack ready to split: the plan for each kind of bill
+engine      (claim, pack) -> Split | Refused
+columns     the same plans over columns of many bills (NumPy; no daemon loads it)
+split       what comes out: sums, and on demand the reason for every fen
+reasons     the reasons, told from the figures a plan worked out
+explain     the reasons as rows, tree and sentences, Chinese or English
+verify      an explanation proved from its printed rows alone, apart from the engine
+examples    published worked examples, run through the same program
 ledger      balanced postings
 lifecycle   the states of a settlement and the only ways between them
 reconcile   our book against the centre's, differences by kind
@@ -17,7 +25,8 @@ facts       values as the journal keeps them: JSON with amounts as text
 schema      the journal's tables, triggers and migrations (SQLite)
 chain       the hash chain over the final bytes, and its anchor beside the file
 journal     the terminal's own durable record (SQLite through sqlite-utils)
-verify      the proof: edited, deleted, reordered or truncated rows, each named
+journal_proof  the proof: edited, deleted, reordered or truncated rows, each named
+lean_sqlite    sqlite-utils without the analytics it would pull in
 filelock    one process at a time
 journal_errors  what can go wrong with the record
 seal        personal fields encrypted at rest, and the keyed hash to find them by

@@ -4,9 +4,12 @@ SettlementError                 the root; every class has a stable ``code``
 ├── PolicyNotInForceError       no text of the pack covers the day
 ├── PackMissingError            no pack for this region and insurance
 ├── PackError                   a policy pack is not well formed: file and key
+├── PackGapError                a pack says nothing, or two things, for a bill
+├── ExplanationWrongError       the reasons of a split do not add up to it
 ├── CatalogueError              a catalogue file is not well formed: file and key
 ├── CatalogueItemUnknownError   a bill names a code the catalogue does not have
 ├── ClaimError                  a claim contradicts itself (amount, price, quantity)
+├── ColumnsError                a batch of bills lacks a column or holds a wrong one
 └── ExampleError                a worked example is not in the schema cn-mi-ex/1
 
 A foreseen refusal (no benefit for this visit) is a value, `settlement.split.Refused`.
@@ -15,6 +18,7 @@ A foreseen refusal (no benefit for this visit) is a value, `settlement.split.Ref
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 
 
 class SettlementError(Exception):
@@ -71,6 +75,45 @@ class PackError(SettlementError):
         self.key = key
 
 
+class PackGapError(SettlementError):
+    """A pack says nothing, or two things at once, for a bill it should speak for."""
+
+    code = "pack-gap"
+
+    def __init__(
+        self,
+        pack: str,
+        rule: str,
+        on: dt.date,
+        facts: Mapping[str, str | int],
+        how_many: str,
+    ) -> None:
+        known = ("kind", "tier", "place", "filing", "person", "assistance", "class")
+        said = ", ".join(f"{name} {facts[name]}" for name in known if name in facts)
+        found = "no wording" if how_many == "none" else "more than one wording"
+        super().__init__(
+            f"{pack}: {rule} has {found} on {on} for {said}. Correct the pack, run "
+            "`packs check` and install it; settle at the bureau until then."
+        )
+        self.pack = pack
+        self.rule = rule
+        self.on = on
+
+
+class ExplanationWrongError(SettlementError):
+    """The reasons of a split do not add up to it: nothing may be settled on it."""
+
+    code = "explanation-wrong"
+
+    def __init__(self, pack: str, faults: tuple[str, ...]) -> None:
+        super().__init__(
+            f"The explanation of a split under {pack} does not hold: "
+            f"{'; '.join(faults)}. Nothing was sent. Keep the bill and tell the "
+            "developer; settle at the bureau."
+        )
+        self.faults = faults
+
+
 class CatalogueError(SettlementError):
     """A catalogue file does not say what a catalogue must say, or says more."""
 
@@ -104,6 +147,16 @@ class ClaimError(SettlementError):
     def __init__(self, where: str, problem: str) -> None:
         super().__init__(f"{where}: {problem}. Correct the bill and send it again.")
         self.where = where
+
+
+class ColumnsError(SettlementError):
+    """A batch of bills lacks a column the pack asks for, or holds a wrong one."""
+
+    code = "columns-invalid"
+
+    def __init__(self, column: str, problem: str) -> None:
+        super().__init__(f"Column {column}: {problem}. Correct the batch of claims.")
+        self.column = column
 
 
 class ExampleError(SettlementError):

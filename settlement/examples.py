@@ -1,22 +1,51 @@
 """Published worked examples (schema ``cn-mi-ex/1``), run through the engine's own step.
 
-Every step of an example is one call of `settlement.rules.pay`, the function that pays
-the pooled fund of a real settlement; nothing is worked out a second way here.
+Every step of an example becomes a pack with one fund and a bill with one line, and
+goes through the very program that splits real bills; nothing is worked out twice.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
+from settlement.claim import Insurance
 from settlement.errors import ExampleError
 from settlement.money import FEN_PER_YUAN, Money, Rounding, RoundingMode
-from settlement.policy import Axis, Band, RoundAt, RoundingRule
-from settlement.rules import Terms, pay, yuan
+from settlement.pack_program import Program
+from settlement.plan import CapPlan, Denied
+from settlement.policy import (
+    Amount,
+    Axis,
+    Band,
+    Base,
+    Bearer,
+    Cap,
+    Deductible,
+    Fund,
+    Measure,
+    Pack,
+    Per,
+    RoundAt,
+    RoundingRule,
+    Rule,
+    Scope,
+    Span,
+    When,
+    Wording,
+    Year,
+)
+from settlement.program import ABSENT
+from settlement.reasons import yuan
+from settlement.split import Clause, PackId, Payer
+
+T = TypeVar("T")
 
 JsonValue = str | int | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
 
@@ -229,9 +258,12 @@ class _Reader:
 
         if "base" not in step:
             self.refuse("a step has no base")
-        most = None if step.get("cap") is None else fen("cap") - fen("prior")
+        most = None
+        if step.get("cap") is not None:
+            most = max(fen("cap") - fen("prior"), Fraction(0))
         terms = Terms(
-            deductible=fen("deductible"),
+            base=max(fen("base"), Fraction(0)),
+            deductible=max(fen("deductible"), Fraction(0)),
             axis=self._axis(step.get("axis")),
             bands=tuple(
                 self._band(band, names)
@@ -240,7 +272,7 @@ class _Reader:
             most=most,
             rounding=self._rounding(rounding),
         )
-        return pay(fen("base"), terms).paid
+        return pay(terms)
 
     def _amount(
         self, value: JsonValue, names: Mapping[str, Fraction], what: str
@@ -305,3 +337,134 @@ class _Reader:
         if at not in _AT:
             self.refuse(f"rounding at {at!r} is not one of {', '.join(_AT)}")
         return RoundingRule(Rounding(unit.numerator, _MODES[mode]), _AT[at])
+
+
+# --- one step as a pack ---------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a fund pays of a base: all amounts in fen, exact."""
+
+    base: Fraction
+    deductible: Fraction
+    axis: Axis
+    bands: tuple[Band, ...]
+    most: Fraction | None  #: the cap less what the year has already paid; None: no cap
+    rounding: RoundingRule
+
+
+_DAY = dt.date(2000, 1, 1)
+_CLAUSE = Clause("", "", "", "", "", _DAY, _DAY)
+
+
+def pay(terms: Terms) -> Money:
+    """Pay ``clamp(bands(base - deductible))`` by the program of a one-fund pack.
+
+    A published base or deductible may carry parts of a fen (5 % of an average wage).
+    The bill is written in so many parts of a fen that every amount is whole.
+    """
+    limits = [limit for band in terms.bands for limit in (band.low, band.high)]
+    exact = [terms.base, terms.deductible, terms.most, *limits]
+    parts = math.lcm(*(amount.denominator for amount in exact if amount is not None))
+    program = Program(_pack(terms, parts))
+    bill = {
+        "on": _DAY.toordinal(),
+        "deductible_taken": 0,
+        "lines": [
+            {
+                "amount": int(terms.base * parts),
+                "limit": ABSENT,
+                "ratio": ABSENT,
+                "sort": "A",
+            }
+        ],
+    }
+    plan = program.plan(bill)
+    if isinstance(plan, Denied):
+        msg = "a fund without conditions applies to every bill"
+        raise AssertionError(msg)  # noqa: TRY004 - not a matter of types
+    registers, _ = plan.trace(bill)
+    (fund,) = plan.funds
+    # A step of the schema may round above its base; a fund of a bill may not.
+    due = min(registers[register] for register in (fund.due, *_rooms(fund.caps)))
+    return Money(due // parts)
+
+
+def _rooms(caps: tuple[CapPlan, ...]) -> tuple[int, ...]:
+    return tuple(cap.room for cap in caps)
+
+
+def _rule(value: T) -> Rule[T]:
+    return Rule("example", (Wording(value, When(), _CLAUSE),))
+
+
+def _pack(terms: Terms, parts: int) -> Pack:
+    """Write *terms* as a pack in so many parts of a fen."""
+
+    def scaled(amount: Fraction) -> Amount:
+        return Amount(amount * parts)
+
+    bands = tuple(
+        Band(
+            band.low * parts,
+            None if band.high is None else band.high * parts,
+            band.ratio,
+        )
+        for band in terms.bands
+    )
+    caps = {}
+    if terms.most is not None:
+        cap = Cap(scaled(terms.most), Measure.PAID, Per.VISIT, (), "")
+        caps = {"cap": _rule(cap)}
+    fund = Fund(
+        id="step",
+        name="",
+        name_en="",
+        payer=Payer.POOLED_FUND,
+        benefit=True,
+        applies=_rule(True),  # noqa: FBT003 - the rule's whole value
+        base=_rule(
+            Base(("in_scope",), (), Fraction(1), Span.VISIT, terms.axis, (), ())
+        ),
+        deductible=_rule(Deductible(scaled(terms.deductible), Per.VISIT, 1, ())),
+        deductible_changes=None,
+        bands=_rule(bands),
+        ratio_changes=None,
+        at_least=None,
+        caps=caps,
+        counts=None,
+    )
+    how = terms.rounding.how
+    rounding = RoundingRule(Rounding(how.unit_fen * parts, how.mode), terms.rounding.at)
+    yes = _rule(True)  # noqa: FBT003 - as above
+    return Pack(
+        id=PackId("example", 1, "", verified=False),
+        region="000000",
+        region_name="",
+        insurance=Insurance.RESIDENT,
+        since=_DAY,
+        until=None,
+        neighbours=(),
+        assistance_order=(),
+        rounding=_rule(rounding),
+        year=_rule(Year(1, 1, split_stays=False)),
+        indexes={},
+        entitlement=None,
+        scope=Scope(
+            upfront=_rule(Fraction(0)),
+            outside=yes,
+            item_ratio=yes,
+            over_price_limit=_rule(Bearer.PERSON),
+            restriction_unmet=yes,
+            lane=None,
+            prepay=None,
+            quota=None,
+        ),
+        funds=(fund,),
+        cash=yes,
+        replay_refunds=yes,
+        tallies={},
+        clauses=(_CLAUSE,),
+        rules=(),
+    )

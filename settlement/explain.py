@@ -1,16 +1,18 @@
 """The reasons of a split as rows and sentences, Chinese or English.
 
-Every row is one amount with its rule, value, arithmetic and clause; the rows add up
-to the split because they are the split's own parts and charges (`check`).
+Every row is one amount with its rule, value, arithmetic and clause; `tree` leads from
+a printed amount to them. That they add up is proved by `settlement.verify`, which
+knows nothing of the engine (`check`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Literal
 
 from settlement.money import Money
-from settlement.split import Part, Payer, Reason, Refused, Split
+from settlement.split import Clause, Part, Payer, Reason, Refused, Split
+from settlement.verify import verify
 
 Language = Literal["zh", "en"]
 
@@ -35,6 +37,7 @@ LABELS: dict[str, tuple[str, str]] = {
     Payer.OTHER_FUND.value: ("其他支出", "Other fund"),
     Payer.HOSPITAL.value: ("医院负担金额", "Borne by the hospital"),
     Payer.ACCOUNT.value: ("个人账户支出", "Personal account"),
+    Payer.FAMILY_ACCOUNT.value: ("个人账户共济支付金额", "Family's account"),
     Payer.CASH.value: ("个人现金支出", "Patient pays now"),
 }
 
@@ -43,33 +46,34 @@ RULES: dict[str, tuple[str, str]] = {
     "class_c": ("丙类或目录外，全额自费", "class C or not in the catalogue"),
     "restriction_unmet": ("限制使用未获审批，全额自费", "restricted use not approved"),
     "over_price_limit": ("超过限价的部分", "above the price limit"),
+    "over_price_limit_hospital": (
+        "超过限价的部分，由医院负担",
+        "above the price limit, borne by the hospital",
+    ),
     "upfront_share": ("按比例先行自付", "upfront share of the item"),
     "upfront_share_item": (
         "按目录该项目的比例先行自付",
         "upfront share the catalogue gives for the item",
     ),
     "in_scope": ("其余进入政策范围", "the rest is within scope"),
+    "quota": ("超过单病种定额，由医院负担", "above the quota, borne by the hospital"),
     "deductible": ("起付线", "deductible"),
     "band": ("分段按比例支付", "paid by band and ratio"),
-    "assistance_points": (
-        "救助对象提高支付比例",
-        "points for an assistance class",
-    ),
-    "cap": ("年度最高支付限额", "annual cap of the fund"),
-    "outpatient_cap": ("门诊年度最高支付限额", "annual outpatient cap"),
-    "accident_cap": ("意外伤害最高支付限额", "cap for accidents"),
-    "delivery_lump": ("生育定额补助", "lump sum for a delivery"),
+    "as_stated": ("文件所定", "as the text states"),
+    "change_factor": ("乘以系数", "times a factor"),
+    "change_minus": ("减少", "less an amount"),
+    "change_at_least": ("不低于", "never below"),
+    "change_points": ("增减百分点", "plus points"),
+    "change_own_share": ("个人负担部分乘以系数", "the person's share times a factor"),
+    "change_age_points": ("按年龄每岁增加", "points for every year of age"),
+    "change_limits": ("上下限", "between limits"),
+    "at_least": ("保底补偿", "guaranteed minimum"),
+    "caught_up": ("补足年度累计应付", "made up to what the year's sum is due"),
+    "cap": ("封顶线，只付限额内的部分", "cap: only what is left of it"),
     "no_pooled_benefit": (
         "统筹基金不支付此类费用",
         "the pooled fund pays nothing here",
     ),
-    "critical_illness_band": (
-        "大病保险，年度累计分段",
-        "critical illness, cumulative over the year",
-    ),
-    "critical_illness_cap": ("大病保险年度最高支付限额", "critical illness cap"),
-    "medical_aid": ("医疗救助", "medical assistance"),
-    "medical_aid_cap": ("医疗救助年度限额", "medical assistance cap"),
     "account": ("个人账户按余额支付", "as far as the account goes"),
     "cash": ("其余由个人支付", "the person bears the rest"),
 }
@@ -78,6 +82,10 @@ _KINDS = {
     "outpatient": ("普通门诊", "outpatient care"),
     "inpatient": ("普通住院", "inpatient care"),
     "pharmacy": ("药店购药", "a pharmacy purchase"),
+    "chronic": ("门诊慢性病", "outpatient care for a chronic disease"),
+    "special": ("门诊特殊病", "outpatient care for a special disease"),
+    "dual_channel": ("双通道药品", "a dual-channel drug"),
+    "maternity_check": ("产前检查", "a prenatal check"),
     "birth_natural": ("自然分娩", "a natural delivery"),
     "birth_caesarean": ("剖宫产", "a caesarean delivery"),
 }
@@ -192,31 +200,122 @@ def rows(split: Split, language: Language) -> tuple[dict[str, str], ...]:
     return tuple(out)
 
 
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One step from a printed amount towards its clause; ``below`` leads further."""
+
+    label: str
+    amount: str  #: yuan; empty where the node is a value and not an amount
+    value: str  #: the policy's value as printed, or empty
+    arithmetic: str
+    clause: Clause | None
+    below: tuple[Node, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """Write the node and all below it for a program."""
+        clause = self.clause
+        return {
+            "label": self.label,
+            "amount": self.amount,
+            "value": self.value,
+            "arithmetic": self.arithmetic,
+            "clause": None
+            if clause is None
+            else {
+                "document": clause.document,
+                "article": clause.article,
+                "quote": clause.quote,
+                "url": clause.url,
+                "grade": clause.grade,
+                "since": clause.since.isoformat(),
+            },
+            "below": [node.to_json() for node in self.below],
+        }
+
+
+def tree(split: Split, language: Language) -> tuple[Node, ...]:
+    """Explain *split* as a tree: printed amount, then line or band, rule, clause.
+
+    The roots are the four parts, the deductible and every payer that bears something.
+    """
+    roots = []
+    for part in Part:
+        below = tuple(
+            _node(p.amount, p.reason, language, prefix=_line_label(p.line_no, language))
+            for p in split.parts
+            if p.part is part
+        )
+        if below:
+            roots.append(_root(part.value, split.part(part), below, language))
+    reason = split.deductible_reason
+    if reason is not None:
+        node = _node(split.deductible, reason, language)
+        roots.append(_root("deductible", split.deductible, (node,), language))
+    for payer in Payer:
+        below = tuple(
+            _node(c.amount, c.reason, language)
+            for c in split.charges
+            if c.payer is payer
+        )
+        if below:
+            roots.append(_root(payer.value, split.paid_by(payer), below, language))
+    return tuple(roots)
+
+
+def _root(key: str, amount: Money, below: tuple[Node, ...], language: Language) -> Node:
+    arithmetic = " + ".join(node.amount for node in below)
+    if len(below) > 1:
+        arithmetic += f" = {amount}"
+    return Node(label(key, language), str(amount), "", arithmetic, None, below)
+
+
+def _node(
+    amount: Money | None, reason: Reason, language: Language, prefix: str = ""
+) -> Node:
+    words = RULES[reason.rule][_index(language)]
+    return Node(
+        label=f"{prefix}{_fund(reason, language)}{words}",
+        amount="" if amount is None else str(amount),
+        value=reason.value,
+        arithmetic=reason.arithmetic,
+        clause=reason.clause,
+        below=tuple(_node(None, below, language) for below in reason.because),
+    )
+
+
+def _line_label(number: int, language: Language) -> str:
+    return f"第{number}行：" if language == "zh" else f"line {number}: "
+
+
+def _fund(reason: Reason, language: Language) -> str:
+    if not reason.fund:
+        return ""
+    return f"{reason.fund}：" if language == "zh" else f"{reason.fund_en}: "
+
+
 def check(split: Split) -> None:
     """Prove from the printed rows alone that the explanation adds up to the split.
 
     Raises:
-        AssertionError: names the first identity (I1, I2, I5) or row that does not hold.
+        AssertionError: names every row or sum that does not hold.
     """
-    printed = rows(split, "en")
-    parts = _sum(row for row in printed if row["line_no"])
-    charges = _sum(row for row in printed if row["payer"])
-    _hold("I5: the parts of the lines are the total fee", parts, split.total_fee)
-    _hold("I1: the charges are the total fee", charges, split.total_fee)
-    person = _sum(row for row in printed if row["payer"] in {"account", "cash"})
-    _hold("I2: account and cash are the person's total", person, split.person_total)
-    borne = split.fund_total + split.person_total + split.paid_by(Payer.HOSPITAL)
-    _hold("I1: funds, person and hospital are the total", borne, split.total_fee)
-    if split.deductible > split.part(Part.IN_SCOPE):
-        msg = "the deductible is more than the in-scope fee"
+    wrong = verify(rows(split, "en"), claims_of(split))
+    if wrong:
+        msg = "; ".join(wrong)
         raise AssertionError(msg)
-    for row in printed:
-        last = row["arithmetic"].split()[-1]
-        _hold(
-            f"{row['amount_key']}: the arithmetic ends in the amount",
-            Money.yuan(last),
-            Money.yuan(row["amount"]),
-        )
+
+
+def claims_of(split: Split) -> dict[str, str]:
+    """List the printed sums an explanation has to add up to, in yuan."""
+    sums = {part.value: split.part(part) for part in Part}
+    sums |= {payer.value: split.paid_by(payer) for payer in Payer}
+    sums |= {
+        "total_fee": split.total_fee,
+        "fund_total": split.fund_total,
+        "person_total": split.person_total,
+        "deductible": split.deductible,
+    }
+    return {name: amount.to_yuan() for name, amount in sums.items()}
 
 
 def refusal_sentence(refused: Refused, language: Language) -> str:
@@ -261,7 +360,7 @@ def _row(
         "payer": "",
         "amount": amount.to_yuan(),
         "rule": reason.rule,
-        "rule_label": RULES[reason.rule][_index(language)],
+        "rule_label": _fund(reason, language) + RULES[reason.rule][_index(language)],
         "value": reason.value,
         "arithmetic": reason.arithmetic,
         "document": reason.clause.document,
@@ -274,13 +373,3 @@ def _row(
 
 def _index(language: Language) -> int:
     return _ZH if language == "zh" else _EN
-
-
-def _sum(chosen: Iterable[dict[str, str]]) -> Money:
-    return Money.total(Money.yuan(row["amount"]) for row in chosen)
-
-
-def _hold(what: str, found: Money, expected: Money) -> None:
-    if found != expected:
-        msg = f"{what}: {found} is not {expected}"
-        raise AssertionError(msg)

@@ -18,8 +18,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from sqlite_utils import Database
-
 from settlement.chain import (
     GENESIS,
     Head,
@@ -38,6 +36,7 @@ from settlement.journal_errors import (
     JournalStoppedError,
     UnknownSettlementError,
 )
+from settlement.lean_sqlite import Database
 from settlement.ledger import Account, Entry, Posting
 from settlement.lifecycle import FINAL, OPEN, State, may_go
 from settlement.money import Money

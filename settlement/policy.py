@@ -1,7 +1,12 @@
 """What a region's text says, as typed and dated values; every value has its clause.
 
-Absence is stated, never defaulted: a benefit the text does not give is ``None`` here
-and a refusal in the engine. No value is worked out in this module.
+A pack is a list of funds in the order they pay. Every fund is the same small machine,
+``clamp(bands(base - deductible))``; what a region has of its own are the values, and
+the conditions under which each value holds. Nothing is worked out in this module.
+
+A `Rule` holds the wordings of one value. Wordings with the same conditions succeed
+each other by their first day; wordings with different conditions hold side by side,
+and for every bill exactly one may match (`config.packs` refuses gaps and overlaps).
 """
 
 from __future__ import annotations
@@ -13,12 +18,12 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Generic, TypeVar
 
-from settlement.claim import Assistance, Insurance, ItemClass, Tier, VisitKind
+from settlement.claim import Insurance, Place
 from settlement.errors import PolicyNotInForceError
-from settlement.money import Money, Rounding
-from settlement.split import Clause, PackId
+from settlement.money import Rounding
+from settlement.split import Clause, PackId, Payer
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 #: The grade of a value that no text states: a reading of this pack, said as such.
 ASSUMPTION = "assumption"
@@ -30,64 +35,152 @@ GRADES = frozenset({"A", "B", "C", "D", "E", ASSUMPTION})
 _PROVINCE_DIGITS = 2
 _CITY_DIGITS = 4
 
+#: What a condition may ask of a bill by word …
+WORDS = (
+    "kind",
+    "tier",
+    "place",
+    "filing",
+    "person",
+    "assistance",
+    "supplement",
+    "accident",
+    "disease",
+    "premium",
+    "signed",
+)
+#: … of one of its lines …
+LINE_WORDS = ("class", "group", "cause")
+#: … and by number, as ``<name>_from`` and ``<name>_to``, both ends included.
+NUMBERS = ("admission", "age", "insured_months", "days")
+
+#: The word of a condition for a fact the person or the visit does not have.
+NONE = "none"
+
 
 @dataclass(frozen=True, slots=True)
-class Text(Generic[T]):
-    """One wording: a value and the clause that says it, in force from its first day."""
+class When:
+    """The conditions under which a wording holds; without any it always does."""
 
-    value: T
+    words: tuple[tuple[str, frozenset[str]], ...] = ()
+    numbers: tuple[tuple[str, int, int | None], ...] = ()  #: name, least, most
+
+    def holds(self, facts: Mapping[str, str | int]) -> bool:
+        """Say whether every condition is met; a fact not given meets none on it."""
+        for name, allowed in self.words:
+            if facts.get(name) not in allowed:
+                return False
+        for name, least, most in self.numbers:
+            value = facts.get(name)
+            if not isinstance(value, int) or value < least:
+                return False
+            if most is not None and value > most:
+                return False
+        return True
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The facts the conditions ask for."""
+        asked = [name for name, _ in self.words]
+        return frozenset([*asked, *(name for name, _, _ in self.numbers)])
+
+
+@dataclass(frozen=True, slots=True)
+class Wording(Generic[T_co]):
+    """One wording: a value, when it holds, and the clause that says it."""
+
+    value: T_co
+    when: When
     clause: Clause
 
 
 @dataclass(frozen=True, slots=True)
-class Dated(Generic[T]):
-    """The wordings of one rule, oldest first, each in force until the next one."""
+class Rule(Generic[T_co]):
+    """The wordings of one value of the pack, oldest first."""
 
-    rule: str
-    texts: tuple[Text[T], ...]
+    name: str  #: where it stands in the file: ``fund.inpatient.deductible``
+    wordings: tuple[Wording[T_co], ...]
 
-    def on(self, day: dt.date) -> Text[T]:
-        """Return the wording in force on *day*.
+    def in_force(
+        self, day: dt.date, known: dt.date | None = None
+    ) -> tuple[Wording[T_co], ...]:
+        """Return the wordings in force on *day*, one for each set of conditions.
+
+        Args:
+            day: the day that chooses the text.
+            known: texts published later are not seen; None: all are.
+        """
+        newest: dict[When, Wording[T_co]] = {}
+        for wording in self.wordings:
+            clause = wording.clause
+            if clause.since > day or (known is not None and clause.published > known):
+                continue
+            held = newest.get(wording.when)
+            if held is None or held.clause.since <= clause.since:
+                newest[wording.when] = wording
+        return tuple(
+            wording
+            for wording in newest.values()
+            if wording.clause.until is None or day <= wording.clause.until
+        )
+
+    def on(self, day: dt.date) -> Wording[T_co]:
+        """Return the one wording of a rule without conditions.
 
         Raises:
-            PolicyNotInForceError: *day* is before the first wording.
+            PolicyNotInForceError: none is in force on *day*.
         """
-        for text in reversed(self.texts):
-            if text.clause.since <= day:
-                return text
-        raise PolicyNotInForceError(self.rule, day, self.texts[0].clause.since)
+        found = self.in_force(day)
+        if not found:
+            first = min(wording.clause.since for wording in self.wordings)
+            raise PolicyNotInForceError(self.name, day, first)
+        return found[-1]
 
 
 class Axis(StrEnum):
     """What band limits are measured on."""
 
-    NET = "net"  #: the in-scope fee after the deductible
-    GROSS = "gross"  #: the in-scope fee; the deductible eats the lowest bands
+    NET = "net"  #: the base after the deductible
+    GROSS = "gross"  #: the base; the deductible eats the lowest bands
 
 
 class RoundAt(StrEnum):
-    """Where a step rounds."""
+    """Where a fund rounds."""
 
     BAND = "band"  #: every band by itself
     SUM = "sum"  #: the sum of the bands, once
 
 
-class OwnPay(StrEnum):
-    """The parts of what the person bears before any later fund."""
+class Span(StrEnum):
+    """What a fund's bands lie on."""
 
-    DEDUCTIBLE = "deductible"  #: 起付线
-    POOLED_SHARE = "pooled_share"  #: what the pooled fund leaves, also above its cap
-    UPFRONT_SHARE = "upfront_share"  #: 先行自付
-    OVER_PRICE_LIMIT = "over_price_limit"  #: 超限价自费
-    UNCOVERED = "uncovered"  #: 全自费
+    VISIT = "visit"  #: this settlement alone
+    YEAR = "year"  #: the year's sum: the bands start where the year stands
+    CUMULATIVE = "cumulative"  #: G(B + b) - G(B), deductible and bands absolute
 
 
-class Away(StrEnum):
-    """Care outside the insured region, as the own table counts it."""
+class Per(StrEnum):
+    """How often a deductible or a cap counts."""
 
-    IN_PROVINCE = "in_province"  #: 省内异地, 备案或转诊
-    OTHER_PROVINCE = "other_province"  #: 跨省异地, 备案或转诊
-    UNFILED = "unfiled"  #: 未备案未转诊
+    VISIT = "visit"
+    DAY = "day"  #: a deductible or cap for every day
+    MONTH = "month"
+    YEAR = "year"
+    DAYS = "days"  #: a deductible again for every so many days of one stay
+
+
+class Measure(StrEnum):
+    """What a cap limits."""
+
+    PAID = "paid"  #: what the fund pays
+    SCOPE = "scope"  #: the base it pays on
+
+
+class Bearer(StrEnum):
+    """Who bears what lies above a price limit."""
+
+    PERSON = "person"
+    HOSPITAL = "hospital"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,88 +194,154 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class RoundingRule:
-    """The pack's rounding: how, and at which place of a step."""
+    """The pack's rounding: how, and at which place of a fund."""
 
     how: Rounding
     at: RoundAt
 
 
 @dataclass(frozen=True, slots=True)
+class Amount:
+    """An amount of the text, in fen, exact: fixed or a multiple of an index.
+
+    ``growth`` is added for every whole ``per`` of a fact (insured years), up to
+    ``growth_most``.
+    """
+
+    fen: Fraction
+    index: str = ""  #: the [index.<name>] that ``factor`` multiplies
+    factor: Fraction = Fraction(0)
+    growth: Fraction = Fraction(0)
+    growth_months: int = 0  #: one step of growth for every so many insured months
+    growth_most: Fraction = Fraction(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What a fund pays on: named figures added and taken off, never below zero."""
+
+    plus: tuple[str, ...]
+    minus: tuple[str, ...]
+    weight: Fraction
+    span: Span
+    axis: Axis
+    entered: tuple[str, ...]  #: accumulators the year's bands start at
+    paid: tuple[str, ...]  #: cumulative: what was paid, if it is taken off instead
+
+
+@dataclass(frozen=True, slots=True)
+class Deductible:
+    """起付线: how much, how often, and what has been taken of it already."""
+
+    amount: Amount
+    per: Per
+    days: int  #: with ``per = days``
+    used: tuple[str, ...]  #: accumulators taken off, with ``per = year``
+
+
+class Change(StrEnum):
+    """What a modifier does, to a deductible or to a ratio."""
+
+    FACTOR = "factor"  #: times
+    MINUS = "minus"  #: a deductible less an amount
+    AT_LEAST = "at_least"  #: a deductible never below
+    POINTS = "points"  #: a ratio plus points
+    OWN_SHARE = "own_share"  #: r' = 1 - m (1 - r)
+    AGE_POINTS = "age_points"  #: a ratio plus points for every year of age
+    LIMITS = "limits"  #: a ratio between ``value`` and ``most``
+
+
+@dataclass(frozen=True, slots=True)
+class Modifier:
+    """One change of a deductible (fen) or a ratio, in its place of the order."""
+
+    order: int
+    change: Change
+    value: Fraction
+    most: Fraction = Fraction(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """封顶线: what a fund pays, or pays on, at most. ``amount`` None: without limit."""
+
+    amount: Amount | None
+    measure: Measure
+    per: Per
+    used: tuple[str, ...]  #: accumulators that share it
+    of: str  #: a fact instead of an amount: ``account_balance``, ``family_balance``
+
+
+@dataclass(frozen=True, slots=True)
+class AtLeast:
+    """保底: at least this ratio of the named figures."""
+
+    ratio: Fraction
+    of: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Which accumulators a fund moves, by what."""
+
+    base: tuple[str, ...]
+    deductible: tuple[str, ...]
+    paid: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fund:
+    """One payer's share: the machine's values."""
+
+    id: str
+    name: str  #: 统筹基金(住院), as explained to a person
+    name_en: str
+    payer: Payer
+    benefit: bool  #: one that a visit must have, or it is refused
+    applies: Rule[bool]
+    base: Rule[Base]
+    deductible: Rule[Deductible] | None
+    deductible_changes: Rule[Modifier] | None
+    bands: Rule[tuple[Band, ...]]
+    ratio_changes: Rule[Modifier] | None
+    at_least: Rule[AtLeast] | None
+    caps: Mapping[str, Rule[Cap]]  #: by the name the pack gives each
+    counts: Rule[Counts] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Scope:
-    """The person's share of each kind of line, as a ratio (甲 0, 乙 some, 丙 1)."""
+    """How a line falls into its four parts."""
 
-    item_class: Mapping[ItemClass, Dated[Fraction]]
-    item_ratio: Dated[bool]  #: does an item's own ratio go before its class's
-    over_price_limit: Dated[Fraction]
-    restriction_unmet: Dated[Fraction]
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """One row of a benefit table: deductible (None: there is none) and bands."""
-
-    deductible: Dated[Money] | None
-    bands: Dated[tuple[Band, ...]]
+    upfront: Rule[Fraction]  #: 先行自付比例 by class, group, place …
+    outside: Rule[bool]  #: 丙类: the clause that says it is the person's
+    item_ratio: Rule[bool]  #: does an item's own ratio go before its class's
+    over_price_limit: Rule[Bearer]
+    restriction_unmet: Rule[bool]  #: the clause that says it is the person's
+    lane: Rule[str] | None  #: sorts in-scope amounts, by class, group, cause
+    prepay: Rule[Fraction] | None  #: 转外先行自付: of the in-scope sum
+    quota: Rule[Amount] | None  #: 单病种定额: what lies above is the hospital's
 
 
 @dataclass(frozen=True, slots=True)
-class Inpatient:
-    """住院: tables at home and away, points for assistance classes, annual caps."""
+class Year:
+    """The insured year, and what decides which one a stay belongs to."""
 
-    local: Mapping[Tier, Rate]
-    away: Mapping[Away, Rate]
-    points: Mapping[Assistance, Dated[Fraction]]  #: added to every band's ratio
-    points_away: Dated[bool]  #: do they apply outside the region too
-    axis: Dated[Axis]
-    cap: Dated[Money]  #: what the pooled fund pays in a year at most
-    accident_cap: Dated[Money] | None  #: of that, for accidents (意外伤害)
+    starts_month: int
+    starts_day: int
+    split_stays: bool  #: a stay over the year's end is settled in two parts
 
 
 @dataclass(frozen=True, slots=True)
-class Outpatient:
-    """普通门诊统筹: ratio by tier, what the fund pays in a year at most."""
+class Entitlement:
+    """When a person of a category enjoys the benefits (待遇享受期)."""
 
-    rates: Mapping[Tier, Rate]
-    axis: Dated[Axis]
-    cap: Dated[Money]
-
-
-@dataclass(frozen=True, slots=True)
-class PoorFactor:
-    """What changes in critical illness for an assistance class."""
-
-    deductible_factor: Fraction
-    uncapped: bool
+    from_month: int  #: of registration: 1 the same, 2 the next natural month …
+    arrears_months: int  #: unpaid months after which the benefits rest
+    back_payment_months: int  #: paid back within so many months, the gap is payable
 
 
-@dataclass(frozen=True, slots=True)
-class CriticalIllness:
-    """大病保险: bands lie on the year's cumulative compliant own pay (absolute)."""
-
-    deductible: Dated[Money]
-    bands: Dated[tuple[Band, ...]]
-    cap: Dated[Money]
-    poor: Mapping[Assistance, Dated[PoorFactor]]
-
-
-@dataclass(frozen=True, slots=True)
-class MedicalAid:
-    """医疗救助: above a threshold of the year's own pay, by class, capped per year."""
-
-    threshold: Mapping[Assistance, Dated[Money]]
-    ratio: Mapping[Assistance, Dated[Fraction]]
-    cap: Dated[Money]
-
-
-@dataclass(frozen=True, slots=True)
-class CompliantOwnPay:
-    """合规个人负担: which own pay of which visits enters the year's sum."""
-
-    counts: frozenset[OwnPay]
-    kinds: frozenset[VisitKind]
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Pack:
     """The policy of one pool region for one insurance from one day on."""
 
@@ -192,18 +351,19 @@ class Pack:
     insurance: Insurance
     since: dt.date
     until: dt.date | None  #: last day; None: open
-    rounding: Dated[RoundingRule]
+    neighbours: tuple[str, ...]  #: regions away that count as local (京津冀 …)
+    assistance_order: tuple[str, ...]  #: of several classes the first one counts
+    rounding: Rule[RoundingRule]
+    year: Rule[Year]
+    indexes: Mapping[str, Rule[Fraction]]  #: fen, by name
+    entitlement: Rule[Entitlement] | None
     scope: Scope
-    inpatient: Inpatient | None
-    outpatient: Outpatient | None
-    pharmacy: Dated[Fraction] | None  #: the pooled fund's ratio at pharmacies
-    birth: Mapping[VisitKind, Dated[Money]]  #: 生育定额, per delivery
-    compliant_own_pay: Dated[CompliantOwnPay]
-    critical_illness: CriticalIllness | None
-    medical_aid: MedicalAid | None
-    account: Dated[frozenset[OwnPay]]  #: which own pay the personal account may pay
-    cash: Dated[bool]  #: that the person bears the rest: the clause of the cash row
+    funds: tuple[Fund, ...]  #: in the order they pay
+    cash: Rule[bool]  #: that the person bears the rest: the clause of the cash row
+    replay_refunds: Rule[bool]  #: a refund in mid-year recomputes what came later
+    tallies: Mapping[str, str]  #: label of every accumulator only this pack has
     clauses: tuple[Clause, ...]  #: of every value, in the file's order
+    rules: tuple[Rule[object], ...]  #: every rule, in the file's order
 
     @property
     def assumptions(self) -> tuple[Clause, ...]:
@@ -227,6 +387,18 @@ class Pack:
         if not self.in_force(day):
             raise PolicyNotInForceError(self.id.name, day, self.since, self.until)
 
+    def place(self, insured_region: str, care_region: str) -> Place:
+        """Say where care was given; a neighbour of the pack counts as local."""
+        if any(care_region.startswith(pool(region)) for region in self.neighbours):
+            return Place.LOCAL
+        return place(insured_region, care_region)
+
+    def year_of(self, day: dt.date) -> int:
+        """Name the insured year of *day* by the calendar year it starts in."""
+        year = self.year.on(day).value
+        begun = (day.month, day.day) >= (year.starts_month, year.starts_day)
+        return day.year if begun else day.year - 1
+
 
 def pool(region: str) -> str:
     """Return the digits a pool region shares with its districts.
@@ -239,20 +411,16 @@ def pool(region: str) -> str:
     return region
 
 
-def away(insured_region: str, care_region: str, *, filed: bool) -> Away | None:
-    """Say which row of the away table holds; None is care at home.
+def place(insured_region: str, care_region: str) -> Place:
+    """Say where care was given, seen from the insured region.
 
     Home is the same city (the first four digits, 统筹区 at city level).
 
-    >>> away("230800", "230803", filed=False) is None
-    True
-    >>> away("230800", "230100", filed=True).value
-    'in_province'
+    >>> place("230800", "230803").value, place("230800", "230100").value
+    ('local', 'in_province')
     """
     if insured_region[:_CITY_DIGITS] == care_region[:_CITY_DIGITS]:
-        return None
-    if not filed:
-        return Away.UNFILED
+        return Place.LOCAL
     if insured_region[:_PROVINCE_DIGITS] == care_region[:_PROVINCE_DIGITS]:
-        return Away.IN_PROVINCE
-    return Away.OTHER_PROVINCE
+        return Place.IN_PROVINCE
+    return Place.OTHER_PROVINCE

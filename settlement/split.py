@@ -1,15 +1,17 @@
-"""What comes out of the engine: parts, charges with their reasons, sums read off them.
+"""What comes out of the engine: the sums, and on demand the reason for every fen.
 
-No sum is stored. Total, funds and person's share are read off the parts and the
-charges, so no step can make a fen appear or vanish and the explanation adds up
-to the split by construction.
+The sums are the engine's. The parts and charges with their reasons are told from the
+same figures when somebody asks; that they add up is proved for every settlement by
+`settlement.verify`, which shares no code with the engine.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 from settlement.claim import Accumulators
 from settlement.money import Money
@@ -27,6 +29,7 @@ class Payer(StrEnum):
     OTHER_FUND = "other_fund"  #: 其他支出 (oth_pay)
     HOSPITAL = "hospital"  #: 医院负担金额 (hosp_part_amt)
     ACCOUNT = "account"  #: 个人账户支出 (acct_pay)
+    FAMILY_ACCOUNT = "family_account"  #: 个人账户共济支付金额 (acct_mulaid_pay)
     CASH = "cash"  #: 个人现金支出 (psn_cash_pay)
 
 
@@ -61,6 +64,8 @@ class Clause:
     grade: str  #: A public body … E unverified repository (see docs/policy-packs.md)
     since: dt.date  #: in force from
     checked_on: dt.date  #: the day somebody last looked
+    published: dt.date = dt.date.min  #: known from: the day the text was given out
+    until: dt.date | None = None  #: last day; None: until a newer wording
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,9 @@ class Reason:
     value: str
     arithmetic: str
     clause: Clause
+    because: tuple[Reason, ...] = ()  #: how ``value`` came about, in its order
+    fund: str = ""  #: the fund's name in the pack, Chinese
+    fund_en: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,31 +116,60 @@ class PackId:
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
-    """Who pays what for one claim, and why."""
+class Told:
+    """A split told in full: every amount with its reason."""
 
     parts: tuple[LinePart, ...]
     charges: tuple[Charge, ...]
-    deductible: Money  #: 实际支付起付线, lies inside in_scope (act_pay_dedc)
     deductible_reason: Reason | None
+
+
+@dataclass(frozen=True)
+class Split:
+    """Who pays what for one claim, and why."""
+
+    by_part: Mapping[Part, Money]
+    by_payer: Mapping[Payer, Money]
+    deductible: Money  #: 实际支付起付线, lies inside in_scope (act_pay_dedc)
     pooled_ratio_bp: int  #: 统筹基金支付比例 in basis points (pool_prop_selfpay)
     account_balance: Money  #: 余额 after the settlement (balc)
     before: Accumulators
     after: Accumulators
     pack: PackId
+    tell: Callable[[], Told] = field(repr=False, compare=False)
+
+    @cached_property
+    def told(self) -> Told:
+        """Every amount with its reason; told once, when first asked for."""
+        return self.tell()
+
+    @property
+    def parts(self) -> tuple[LinePart, ...]:
+        """The parts of the lines with their reasons."""
+        return self.told.parts
+
+    @property
+    def charges(self) -> tuple[Charge, ...]:
+        """What every payer bears, with the reasons; together the whole bill."""
+        return self.told.charges
+
+    @property
+    def deductible_reason(self) -> Reason | None:
+        """Why the deductible is what it is; None where there is none."""
+        return self.told.deductible_reason
 
     def part(self, which: Part) -> Money:
         """Return the sum of one part over all lines."""
-        return Money.total(p.amount for p in self.parts if p.part is which)
+        return self.by_part.get(which, Money.ZERO)
 
     def paid_by(self, payer: Payer) -> Money:
         """Return what *payer* bears."""
-        return Money.total(c.amount for c in self.charges if c.payer is payer)
+        return self.by_payer.get(payer, Money.ZERO)
 
     @property
     def total_fee(self) -> Money:
         """医疗费总额 (medfee_sumamt)."""
-        return Money.total(p.amount for p in self.parts)
+        return Money.total(self.by_part.values())
 
     @property
     def fund_total(self) -> Money:
@@ -142,7 +179,10 @@ class Split:
     @property
     def person_total(self) -> Money:
         """个人负担总金额 (psn_part_amt)."""
-        return self.paid_by(Payer.ACCOUNT) + self.paid_by(Payer.CASH)
+        return Money.total(
+            self.paid_by(payer)
+            for payer in (Payer.ACCOUNT, Payer.FAMILY_ACCOUNT, Payer.CASH)
+        )
 
     @property
     def cash_pay(self) -> Money:
@@ -216,7 +256,7 @@ class SettledAmounts:
             fund_total=split.fund_total,
             person_total=split.person_total,
             account_pay=split.paid_by(Payer.ACCOUNT),
-            family_account_pay=Money.ZERO,
+            family_account_pay=split.paid_by(Payer.FAMILY_ACCOUNT),
             cash_pay=split.cash_pay,
             hospital_share=split.paid_by(Payer.HOSPITAL),
             account_balance=split.account_balance,

@@ -143,6 +143,11 @@ TABLE: Mapping[str, Row] = {
         "本机没有参保地的政策包，无法结算。请联系管理员安装，或到经办机构结算。",
     ),
     "pack-invalid": Row(_BROKEN, "A policy pack is not valid", _ASK_ADMIN),
+    "pack-gap": Row(_BROKEN, "A policy pack does not speak for a bill", _ASK_ADMIN),
+    "explanation-wrong": Row(
+        _BROKEN, "The explanation of a split does not add up", _ASK_ADMIN
+    ),
+    "columns-invalid": Row(_BROKEN, "A batch of claims is not whole", _ASK_ADMIN),
     "catalogue-invalid": Row(_BROKEN, "A catalogue is not valid", _ASK_ADMIN),
     "catalogue-item-unknown": Row(
         _REFUSED,

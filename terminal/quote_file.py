@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from dataclasses import fields
 from pathlib import Path
 from typing import cast
 
@@ -16,6 +15,7 @@ from config.toml_table import Table, read
 from settlement import explain
 from settlement.catalogue import Catalogue
 from settlement.claim import (
+    AMOUNTS,
     Accumulators,
     Assistance,
     Claim,
@@ -284,14 +284,9 @@ def _insured(table: Table, *, use_account: bool) -> Insured:
 
 
 def _accumulators(table: Table, year: int) -> Accumulators:
-    counts = {"year", "admissions"}
-    amounts = {
-        field.name: table.amount(field.name)
-        for field in fields(Accumulators)
-        if field.name not in counts and table.has(field.name)
-    }
+    amounts = {name: table.amount(name) for name in AMOUNTS if table.has(name)}
     if table.has("year"):
         year = table.whole("year")
     admissions = table.whole("admissions") if table.has("admissions") else 0
     table.finish()
-    return Accumulators(year=year, admissions=admissions, **amounts)
+    return Accumulators.of(year, admissions, amounts)

@@ -138,6 +138,12 @@ ASSISTANCES: Mapping[Assistance, Word] = {
     Assistance.EXTREME_POVERTY: Word("特困人员", "extreme poverty"),
     Assistance.LOW_INCOME_ALLOWANCE: Word("低保对象", "low income allowance"),
     Assistance.REGISTERED_POOR: Word("建档立卡", "registered poor"),
+    Assistance.ORPHAN: Word("孤儿", "orphan"),
+    Assistance.RETURNED_POOR: Word("返贫致贫人口", "fallen back into poverty"),
+    Assistance.LOW_INCOME_MARGIN: Word("低保边缘", "margin of low income"),
+    Assistance.MONITORED: Word("防返贫监测对象", "monitored against poverty"),
+    Assistance.EXPENSE_POOR: Word("支出型困难、因病致贫", "poor by medical expense"),
+    Assistance.LOW_INCOME: Word("低收入家庭", "low income"),
 }
 
 #: 累计信息 (5206), by the fields of settlement.claim.Accumulators.

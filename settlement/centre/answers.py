@@ -201,6 +201,17 @@ def year_so_far(
                         else f"{_MARK}{value}",
                     }
                 )
+        # No national code exists for these: their own names, as a province's would be.
+        rows += [
+            {
+                "insutype": nhsa.INSURANCE[insurance],
+                "year": str(state.year),
+                "cum_ym": f"{state.year}12",
+                "cum_type_code": name,
+                "cum": amount(value),
+            }
+            for name, value in state.tallies.items()
+        ]
     return {"cuminfo": rows}
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, fields
+import json
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from sqlalchemy import func, insert, select
@@ -17,15 +18,20 @@ from settlement.centre.tables import (
     COVERAGE,
     ENTITLEMENT,
     PERSON,
+    TALLIES,
 )
-from settlement.claim import Accumulators, Assistance, Insurance, VisitKind
+from settlement.claim import (
+    AMOUNTS,
+    Accumulators,
+    Assistance,
+    Insurance,
+    VisitKind,
+)
 from settlement.money import Money
 
 OPENING = "opening"
 
-_MONEY_FIELDS = tuple(
-    f.name for f in fields(Accumulators) if f.name not in {"year", "admissions"}
-)
+_MONEY_FIELDS = AMOUNTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +184,30 @@ def accumulators(
         return Accumulators(year)
     found = row._mapping  # noqa: SLF001 - SQLAlchemy's public mapping of a row
     amounts = {name: Money(found[name]) for name in _MONEY_FIELDS}
-    return Accumulators(year=year, admissions=found["admissions"], **amounts)
+    return Accumulators(
+        year=year,
+        admissions=found["admissions"],
+        tallies=_tallies(page, person_id, insurance, year),
+        **amounts,
+    )
+
+
+def _tallies(
+    page: Page, person_id: str, insurance: Insurance, year: int
+) -> dict[str, Money]:
+    """Read the newest state of what only some packs count."""
+    body = page.connection.execute(
+        select(TALLIES.c.amounts)
+        .where(
+            TALLIES.c.person_id == person_id,
+            TALLIES.c.insurance == insurance.value,
+            TALLIES.c.year == year,
+        )
+        .order_by(TALLIES.c.seq.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+    found: dict[str, int] = json.loads(body) if body else {}
+    return {name: Money(fen) for name, fen in found.items()}
 
 
 def write_accumulators(
@@ -196,6 +225,19 @@ def write_accumulators(
             **amounts,
         )
     )
+    held = _tallies(page, person_id, insurance, state.year)
+    if held == dict(state.tallies):
+        return
+    tallies = {name: money.fen for name, money in state.tallies.items()}
+    page.connection.execute(
+        insert(TALLIES).values(
+            person_id=person_id,
+            insurance=insurance.value,
+            year=state.year,
+            cause=cause,
+            amounts=json.dumps(tallies, sort_keys=True),
+        )
+    )
 
 
 def without(
@@ -210,20 +252,39 @@ def without(
         for name in _MONEY_FIELDS
     }
     admissions = current.admissions - after.admissions + before.admissions
-    return Accumulators(year=current.year, admissions=admissions, **amounts)
+    names = {*current.tallies, *after.tallies, *before.tallies}
+    tallies = {
+        name: current.amount(name) - after.amount(name) + before.amount(name)
+        for name in names
+    }
+    return Accumulators(
+        year=current.year,
+        admissions=admissions,
+        tallies={name: money for name, money in tallies.items() if money},
+        **amounts,
+    )
+
+
+_TALLY = "tally:"
 
 
 def accumulators_to_json(state: Accumulators) -> dict[str, int]:
     """Write the vector as whole numbers (fen)."""
     amounts = {name: getattr(state, name).fen for name in _MONEY_FIELDS}
-    return {"year": state.year, "admissions": state.admissions, **amounts}
+    tallies = {f"{_TALLY}{name}": money.fen for name, money in state.tallies.items()}
+    return {"year": state.year, "admissions": state.admissions, **amounts, **tallies}
 
 
 def accumulators_from_json(found: dict[str, int]) -> Accumulators:
     """Read the vector back."""
     amounts = {name: Money(found[name]) for name in _MONEY_FIELDS}
     year, admissions = found["year"], found["admissions"]
-    return Accumulators(year=year, admissions=admissions, **amounts)
+    tallies = {
+        name.removeprefix(_TALLY): Money(fen)
+        for name, fen in found.items()
+        if name.startswith(_TALLY)
+    }
+    return Accumulators(year=year, admissions=admissions, tallies=tallies, **amounts)
 
 
 def denials(

@@ -203,7 +203,11 @@ def accumulators(
     }
     counted = found.get(CUMULATIVE["admissions"])
     admissions = int(exact(needed(counted, "cum"))) if counted else 0
-    return Accumulators(year=year, admissions=admissions, **sums)
+    national = set(CUMULATIVE.values())
+    tallies = {
+        code: _money(row, "cum") for code, row in found.items() if code not in national
+    }
+    return Accumulators(year=year, admissions=admissions, tallies=tallies, **sums)
 
 
 def settlement(

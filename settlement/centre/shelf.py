@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from settlement import engine, rules
+from settlement import engine
 from settlement.catalogue import Catalogue
 from settlement.centre.refusal import Refusal
 from settlement.centre.settling import AskedLine
@@ -56,8 +56,7 @@ class Shelf:
         """Split only the lines into their four parts, before any benefit."""
         pack = self._pack(claim)
         try:
-            rules.check_claim(claim)
-            return rules.split_lines(claim, pack)
+            return engine.split_lines(claim, pack)
         except ClaimError as error:
             raise _contradiction() from error
 

@@ -110,6 +110,18 @@ Index(
     ACCUMULATOR.c.year,
 )
 
+#: 累计信息 that only some packs count, as JSON of fen by name; the newest row holds.
+TALLIES = _table(
+    "tallies",
+    _serial(),
+    _person(),
+    _text("insurance"),
+    _whole("year"),
+    _text("cause"),
+    _text("amounts"),
+)
+Index("tallies_of", TALLIES.c.person_id, TALLIES.c.insurance, TALLIES.c.year)
+
 #: 个人账户: every movement; the balance is their sum.
 ACCOUNT_MOVEMENT = _table(
     "account_movement",

@@ -9,7 +9,7 @@ import click
 
 from config.settings import Settings
 from settlement.seal import Sealer, load_or_create_key
-from settlement.verify import verify
+from settlement.journal_proof import verify
 from terminal.commands.output import print_json, verdict
 
 

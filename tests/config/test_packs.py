@@ -3,15 +3,15 @@
 import datetime as dt
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from config.packs import load_pack, load_packs, pack_for
-from settlement.claim import Insurance, ItemClass, Tier
+from settlement.claim import Insurance
 from settlement.errors import PackError, PackMissingError, PolicyNotInForceError
-from settlement.money import Money
-from settlement.policy import Pack
-from settlement.rules import percent
+from settlement.policy import Fund, Pack, Rule
+from settlement.reasons import percent
 from tests.settlement.claims import JIAMUSI, MUDANJIANG, PACKS
 
 FILE = PACKS / "heilongjiang-jiamusi" / "resident-2018.toml"
@@ -27,27 +27,38 @@ def load(tmp_path: Path, text: str) -> Pack:
     return load_pack(path, tmp_path)
 
 
+def fund(pack: Pack, name: str) -> Fund:
+    """Find a fund of *pack*."""
+    return next(found for found in pack.funds if found.id == name)
+
+
+def at_tier(rule: Rule[Any] | None, tier: str) -> Any:
+    """Read the value a rule has for a local visit at *tier*."""
+    facts = {"tier": tier, "place": "local", "kind": "inpatient", "assistance": "none"}
+    assert rule is not None
+    (found,) = [w.value for w in rule.in_force(FIRST) if w.when.holds(facts)]
+    return found
+
+
 def test_the_jiamusi_pack_says_what_its_source_says():
     """Figures of the text, followed from the file to the value."""
-    inpatient, critical = JIAMUSI.inpatient, JIAMUSI.critical_illness
-    assert inpatient is not None
-    assert critical is not None
+    inpatient, critical = fund(JIAMUSI, "inpatient"), fund(JIAMUSI, "critical")
 
     rows = {
         tier: (
-            rate.deductible.on(FIRST).value.to_yuan() if rate.deductible else "",
-            percent(rate.bands.on(FIRST).value[0].ratio),
+            at_tier(inpatient.deductible, tier).amount.fen,
+            percent(at_tier(inpatient.bands, tier)[0].ratio),
         )
-        for tier, rate in inpatient.local.items()
+        for tier in ("township", "primary", "secondary", "tertiary")
     }
     assert rows == {
-        Tier.TOWNSHIP: ("200.00", "90%"),
-        Tier.PRIMARY: ("300.00", "80%"),
-        Tier.SECONDARY: ("400.00", "75%"),
-        Tier.TERTIARY: ("700.00", "65%"),
+        "township": (20000, "90%"),
+        "primary": (30000, "80%"),
+        "secondary": (40000, "75%"),
+        "tertiary": (70000, "65%"),
     }
-    assert inpatient.cap.on(FIRST).value == Money.yuan("80000")
-    assert critical.cap.on(FIRST).value == Money.yuan("200000")
+    assert at_tier(inpatient.caps["annual"], "tertiary").amount.fen == 8_000_000
+    assert at_tier(critical.caps["annual"], "tertiary").amount.fen == 20_000_000
 
 
 def test_a_pack_is_named_by_its_path_and_fixed_by_its_bytes():
@@ -71,7 +82,8 @@ def test_every_value_has_document_article_quote_grade_and_days(pack):
         assert clause.article
         assert clause.quote
         assert clause.since >= pack.since
-        assert clause.checked_on > clause.since
+        assert clause.checked_on >= clause.since
+        assert clause.published <= clause.checked_on
 
 
 def test_the_pack_of_a_person_is_chosen_by_region_insurance_and_day():
@@ -97,25 +109,37 @@ def test_the_day_before_the_first_day_is_refused_by_name():
         pack_for([JIAMUSI], "230800", Insurance.RESIDENT, dt.date(2017, 12, 31))
 
 
-def test_a_later_wording_is_added_below_the_earlier_one(tmp_path):
-    """A reform touches one file: the old days keep their figure."""
-    later = """
-[[scope.B]]
+LATER = """
+[[scope.upfront]]
+class = ["B"]
 ratio = "0.05"
 since = 2027-01-01
 source = "assumption"
 article = "乙类先行自付比例"
 quote = "a test"
 
-[[scope.C]]"""
-    pack = load(tmp_path, TEXT.replace("\n[[scope.C]]", later, 1))
+[[scope.outside]]"""
 
-    rule = pack.scope.item_class[ItemClass.B]
-    assert rule.on(dt.date(2026, 12, 31)).value * 100 == 10
-    assert rule.on(dt.date(2027, 1, 1)).value * 100 == 5
+
+def test_a_later_wording_is_one_block_more(tmp_path):
+    """A reform touches one file: the old days keep their figure."""
+    pack = load(tmp_path, TEXT.replace("\n[[scope.outside]]", LATER, 1))
+
+    def ratio(on: dt.date) -> str:
+        found = [
+            wording.value
+            for wording in pack.scope.upfront.in_force(on)
+            if wording.when.holds({"class": "B"})
+        ]
+        return ", ".join(map(percent, found))
+
+    assert ratio(dt.date(2026, 12, 31)) == "10%"
+    assert ratio(dt.date(2027, 1, 1)) == "5%"
 
 
 BAND = 'bands = [{ from = "0", to = "unlimited", ratio = "0.65" }]'
+UPFRONT = "scope.upfront[2].ratio"
+DEDUCTIBLE = "fund.inpatient.deductible["
 
 
 @pytest.mark.parametrize(
@@ -123,13 +147,13 @@ BAND = 'bands = [{ from = "0", to = "unlimited", ratio = "0.65" }]'
     [
         ("[pack]", "[pack]\nowner = 'x'", "pack.owner", "unknown key"),
         ("[pack]", "[surprise]\n\n[pack]", "surprise", "unknown key"),
-        ('ratio = "0.10"', "ratio = 0.10", "scope.B[0].ratio", "with a point"),
-        ('ratio = "0.10"', "ratio = 1", "scope.B[0].ratio", "must be a string"),
-        ('ratio = "0.10"', 'ratio = "1.10"', "scope.B[0].ratio", "between 0 and 1"),
-        ('ratio = "0.10"', 'ratio = "-0.1"', "scope.B[0].ratio", "not be negative"),
-        ('yuan = "700"', 'yuan = "700.001"', "deductible[0].yuan", "not an amount"),
-        ('yuan = "700"', 'yuan = "-7"', "deductible[0].yuan", "not be negative"),
-        ('yuan = "700"', "", "deductible[0].yuan", "is missing"),
+        ('ratio = "0.10"', "ratio = 0.10", UPFRONT, "with a point"),
+        ('ratio = "0.10"', "ratio = 1", UPFRONT, "must be a string"),
+        ('ratio = "0.10"', 'ratio = "1.10"', UPFRONT, "between 0 and 1"),
+        ('ratio = "0.10"', 'ratio = "-0.1"', UPFRONT, "not be negative"),
+        ('yuan = "700"', 'yuan = "700.001"', DEDUCTIBLE, "not an amount"),
+        ('yuan = "700"', 'yuan = "-7"', DEDUCTIBLE, "not be negative"),
+        ('yuan = "700"', "", DEDUCTIBLE, "is missing"),
         ('source = "interview"', "", ".source", "is missing"),
         ('source = "interview"', 'source = "hearsay"', ".source", "hearsay"),
         ('article = "住院待遇"', "", ".article", "is missing"),
@@ -138,18 +162,27 @@ BAND = 'bands = [{ from = "0", to = "unlimited", ratio = "0.65" }]'
         ('region = "230800"', 'region = "2308"', "pack.region", "six digits"),
         ('"half_up"', '"bankers"', "rounding[0].mode", "bankers"),
         ("unit_fen = 1", "unit_fen = 7", "rounding[0].unit_fen", "1 (分)"),
-        ('measured_on = "paid"', 'measured_on = "scope"', "measured_on", "'paid'"),
-        ('per = "year"', 'per = "day"', ".per", "'year'"),
-        ('cap = "unlimited"', 'cap = "none"', "poor[0].cap", "'same'"),
+        ('measure = "paid"', 'measure = "said"', ".measure", "scope"),
+        ('per = "year"', 'per = "days"', ".per", "year"),
+        ('used = ["pooled_inpatient_paid"]', "", ".used", "share it"),
+        ('used = ["pooled_inpatient_paid"]', 'used = ["luck"]', ".used", "luck"),
+        ('plus = ["in_scope"]', 'plus = ["critical.paid"]', ".plus", "come in order"),
+        ('payer = "pooled_fund"', 'payer = "cash"', ".payer", "not a fund"),
+        ('change = "factor"', 'change = "points"', ".change", "factor"),
+        ('change = "points"', 'change = "minus"', ".change", "own_share"),
+        ('kind = ["inpatient"]', 'kind = ["inpatients"]', ".kind", "inpatients"),
+        ('class = ["B"]', 'class = ["A"]', "scope.upfront", "same conditions"),
+        ('class = ["B"]', 'tier = ["primary"]', "scope.upfront", "overlap"),
+        ('tier = ["tertiary"]', 'tier = ["secondary"]', DEDUCTIBLE, "same conditions"),
         ("since = 2018-01-01\n", "since = 2019-01-01\n", "", "a gap"),
         (BAND, BAND.replace('"0",', '"1",'), "bands", "a gap"),
         (BAND, BAND.replace('"unlimited"', '"0"'), "bands[0].to", "above from"),
         ("[pack]", "[pack", "", "TOML"),
         ("person_bears_rest = true", "person_bears_rest = 1", "cash[0]", "true or"),
-        ('pays = ["deductible"', 'pays = ["tips"', "account[0].pays", "tips"),
+        ("benefit = true", "benefit = false", "", "every visit would be refused"),
     ],
 )
-def test_a_pack_that_is_not_one_is_refused_by_file_and_key(
+def test_a_pack_that_is_not_one_is_refused_by_file_line_and_key(
     tmp_path, old, new, key, words
 ):
     """Whoever edits a pack is told where, not left with a wrong receipt."""
@@ -158,14 +191,26 @@ def test_a_pack_that_is_not_one_is_refused_by_file_and_key(
     head, rest = TEXT.split("[[rounding]]")
     if old.startswith("since"):
         broken = f"{head}[[rounding]]{rest.replace(old, new, 1)}"
+    elif old.startswith("benefit"):
+        broken = TEXT.replace(old, new)
     else:
         broken = TEXT.replace(old, new, 1)
 
     with pytest.raises(PackError) as refused:
         load(tmp_path, broken)
-    assert refused.value.file == "region/pack.toml"
+    assert refused.value.file.startswith("region/pack.toml")
     assert key in refused.value.key
     assert words in str(refused.value)
+
+
+def test_the_line_of_a_mistake_is_named(tmp_path):
+    """A policy office opens the file at the line, not at the beginning."""
+    broken = TEXT.replace('yuan = "700"', 'yuan = "seven"', 1)
+    line = broken.splitlines().index('yuan = "seven"') + 1
+
+    with pytest.raises(PackError) as refused:
+        load(tmp_path, broken)
+    assert refused.value.file == f"region/pack.toml:{line}"
 
 
 @pytest.mark.parametrize(
@@ -187,12 +232,52 @@ def test_bands_meet_without_gap_or_overlap(tmp_path, second, words):
             load(tmp_path, text)
 
 
-def test_wordings_out_of_order_are_refused(tmp_path):
-    """Two wordings of one day would leave the choice to chance."""
+def test_two_wordings_of_one_day_are_refused(tmp_path):
+    """They would leave the choice to chance."""
     twice = TEXT.replace("since = 2020-09-01", "since = 2018-01-01")
 
-    with pytest.raises(PackError, match="oldest first"):
+    with pytest.raises(PackError, match="same conditions and first day"):
         load(tmp_path, twice)
+
+
+BASE = """
+[source.province]
+document = "省文件"
+url = "https://example.org"
+grade = "A"
+published = 2018-01-01
+checked_on = 2026-11-23
+
+[[year]]
+starts_month = 7
+starts_day = 1
+splits_stays = false
+since = 2018-01-01
+source = "province"
+article = "年度"
+quote = "医保年度自7月1日起"
+"""
+
+
+@pytest.mark.parametrize("how", ["fills in", "states it twice", "overrides"])
+def test_a_city_fills_in_what_its_province_leaves_open(tmp_path, how):
+    """What both state is refused, unless the city says that it overrides it."""
+    (tmp_path / "province.base.toml").write_text(BASE, encoding="utf-8")
+    head = '[pack]\nextends = "province"\n'
+    text = TEXT.replace("[pack]\n", head, 1)
+    if how == "fills in":
+        before, _, after = text.partition("[[year]]")
+        text = before + after[after.index("[[") :]
+    if how == "overrides":
+        text = text.replace(head, f'{head}overrides = ["year"]\n', 1)
+
+    if how == "states it twice":
+        with pytest.raises(PackError, match="overrides"):
+            load(tmp_path, text)
+    else:
+        pack = load(tmp_path, text)
+        day = dt.date(2020, 3, 1)
+        assert pack.year_of(day) == (2019 if how == "fills in" else 2020)
 
 
 def test_two_packs_of_one_region_must_not_claim_the_same_day(tmp_path):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from settlement.seal import Sealer, load_or_create_key
-from settlement.verify import verify
+from settlement.journal_proof import verify
 from tests.faults.bills import BILL_NO, a_bill_json
 from tests.faults.processes import (
     ALLOWED_S,

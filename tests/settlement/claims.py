@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from config.packs import load_packs
+from config.packs import load_pack
 from settlement.claim import (
     Accumulators,
     Assistance,
@@ -30,7 +30,10 @@ from settlement.policy import Pack
 from settlement.split import Refused, Split
 
 PACKS = Path(__file__).resolve().parents[2] / "config" / "packs"
-JIAMUSI, MUDANJIANG = load_packs(PACKS)
+JIAMUSI = load_pack(PACKS / "heilongjiang-jiamusi" / "resident-2018.toml", PACKS)
+MUDANJIANG = load_pack(
+    PACKS / "heilongjiang-mudanjiang" / "resident-2024-sample.toml", PACKS
+)
 ON = dt.date(2018, 5, 1)
 
 

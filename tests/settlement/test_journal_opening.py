@@ -12,11 +12,11 @@ import pytest
 from settlement.chain import anchor_path, read_anchor
 from settlement.journal import Journal
 from settlement.journal_errors import JournalDamagedError
+from settlement.journal_proof import FaultKind, verify
 from settlement.schema import MIGRATIONS
 from settlement.seal import Sealer
-from settlement.verify import FaultKind, verify
 from tests.settlement.test_journal import KEY, Clock, intent, open_at, settled
-from tests.settlement.test_verify import tamper
+from tests.settlement.test_journal_proof import tamper
 
 SEALER = Sealer(KEY)
 CUT_AFTER_6 = tuple(

@@ -5,18 +5,18 @@ from dataclasses import replace
 
 import pytest
 
-from settlement.claim import Insurance
+from settlement.claim import Insurance, Place
 from settlement.errors import PolicyNotInForceError
-from settlement.policy import Away, Dated, Text, away, pool
+from settlement.policy import Rule, When, Wording, place, pool
 from tests.settlement.claims import JIAMUSI, MUDANJIANG
 
 FIRST, SECOND = dt.date(2018, 1, 1), dt.date(2020, 9, 1)
 CLAUSE = JIAMUSI.clauses[0]
-RULE = Dated(
+RULE = Rule(
     "deductible",
     (
-        Text("old", replace(CLAUSE, since=FIRST)),
-        Text("new", replace(CLAUSE, since=SECOND)),
+        Wording("old", When(), replace(CLAUSE, since=FIRST, published=FIRST)),
+        Wording("new", When(), replace(CLAUSE, since=SECOND, published=SECOND)),
     ),
 )
 
@@ -52,18 +52,46 @@ def test_a_pool_region_covers_its_districts_and_no_others():
 
 
 @pytest.mark.parametrize(
-    ("care", "filed", "row"),
+    ("care", "where"),
     [
-        ("230881", False, None),
-        ("230100", True, Away.IN_PROVINCE),
-        ("110100", True, Away.OTHER_PROVINCE),
-        ("110100", False, Away.UNFILED),
-        ("230100", False, Away.UNFILED),
+        ("230881", Place.LOCAL),
+        ("230100", Place.IN_PROVINCE),
+        ("110100", Place.OTHER_PROVINCE),
     ],
 )
-def test_the_row_of_the_away_table_follows_from_place_and_filing(care, filed, row):
-    """The wrong row changes deductible and ratio at once."""
-    assert away("230800", care, filed=filed) is row
+def test_the_place_of_care_is_seen_from_the_insured_region(care, where):
+    """The wrong place changes deductible and ratio at once."""
+    assert place("230800", care) is where
+
+
+def test_a_neighbour_of_the_pack_counts_as_local():
+    """京津冀: some regions away are as good as home."""
+    pack = replace(JIAMUSI, neighbours=("110000",))
+
+    assert pack.place("230800", "110105") is Place.LOCAL
+    assert pack.place("230800", "310100") is Place.OTHER_PROVINCE
+
+
+def test_a_text_published_later_was_not_known_before():
+    """Valid from September, published in October: a bill of September knew the old."""
+    late = replace(RULE.wordings[1].clause, published=dt.date(2020, 10, 2))
+    rule = replace(
+        RULE, wordings=(RULE.wordings[0], replace(RULE.wordings[1], clause=late))
+    )
+
+    (before,) = rule.in_force(SECOND, known=dt.date(2020, 9, 30))
+    (after,) = rule.in_force(SECOND, known=dt.date(2020, 10, 2))
+    assert (before.value, after.value) == ("old", "new")
+
+
+def test_a_wording_holds_only_where_all_its_conditions_do():
+    """A fact that is not known meets no condition on it."""
+    when = When((("tier", frozenset({"tertiary"})),), (("age", 70, None),))
+
+    assert when.holds({"tier": "tertiary", "age": 70})
+    assert not when.holds({"tier": "tertiary", "age": 69})
+    assert not when.holds({"tier": "secondary", "age": 70})
+    assert not when.holds({"age": 70})
 
 
 def test_what_no_text_states_is_listed_as_an_assumption():

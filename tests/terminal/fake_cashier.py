@@ -28,6 +28,7 @@ from settlement.split import (
     Reason,
     SettledAmounts,
     Split,
+    Told,
 )
 from terminal.api import render_settlement
 from terminal.bill import Bill, BillLine
@@ -84,14 +85,23 @@ def half_split(total: Money) -> Split:
         "测试文件", "第一条", "支付50%", "", "E", dt.date(2026, 1, 1), NOW.date()
     )
     reason = Reason("band", "50%", f"{total} x 50% = {fund}", clause)
-    return Split(
-        parts=(LinePart(1, Part.IN_SCOPE, total, reason),),
+    rest = total - fund
+    cash = replace(reason, rule="cash", arithmetic=f"{total} - {fund} = {rest}")
+    told = Told(
+        parts=(
+            LinePart(1, Part.IN_SCOPE, total, replace(reason, arithmetic=str(total))),
+        ),
         charges=(
             Charge(Payer.POOLED_FUND, fund, reason),
-            Charge(Payer.CASH, total - fund, replace(reason, rule="cash")),
+            Charge(Payer.CASH, rest, cash),
         ),
-        deductible=Money.ZERO,
         deductible_reason=None,
+    )
+    return Split(
+        by_part={Part.IN_SCOPE: total},
+        by_payer={Payer.POOLED_FUND: fund, Payer.CASH: rest},
+        tell=lambda: told,
+        deductible=Money.ZERO,
         pooled_ratio_bp=5000,
         account_balance=Money.ZERO,
         before=Accumulators(2026),

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from settlement.chain import anchor_path
+from settlement.journal_proof import FaultKind, Verdict, verify
 from settlement.lifecycle import State
 from settlement.schema import APPEND_ONLY
 from settlement.seal import Sealer
-from settlement.verify import FaultKind, Verdict, verify
 from tests.settlement.test_journal import KEY, intent, open_at, settled
 
 

@@ -1,0 +1,445 @@
+"""The reason for every fen of a split, told from the figures its plan worked out.
+
+Sums are written in signs that any language reads and `settlement.verify` recomputes:
+``(3000.00 - 700.00) x 65% = 1495.00``, with ``-> 1495.01`` where it was rounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+from settlement.claim import Claim, FeeLine
+from settlement.money import FEN_PER_YUAN, Money, line_amount
+from settlement.plan import BandPlan, CapPlan, Changed, Choice, FundPlan, Plan
+from settlement.policy import (
+    AtLeast,
+    Bearer,
+    Change,
+    Measure,
+    Pack,
+    RoundAt,
+    Span,
+    Wording,
+)
+from settlement.program import LineTrace
+from settlement.split import Charge, Clause, LinePart, Part, Payer, Reason, Told
+
+_PERCENT = 100
+_MOST_DECIMALS = 10
+
+
+def percent(ratio: Fraction) -> str:
+    """Print a ratio as a policy text does.
+
+    >>> percent(Fraction(65, 100)), percent(Fraction(912, 1000))
+    ('65%', '91.2%')
+    """
+    return f"{_plain(ratio * _PERCENT)}%"
+
+
+def yuan(fen: Fraction | Money | int) -> str:
+    """Print fen as yuan: two decimals, more where a fraction of a fen is left.
+
+    >>> yuan(Fraction(1950065, 100)), yuan(Fraction(70000))
+    ('195.0065', '700.00')
+    """
+    exact = Fraction(fen.fen) if isinstance(fen, Money) else Fraction(fen)
+    if exact.denominator == 1:
+        return Money(exact.numerator).to_yuan()
+    return _plain(exact / FEN_PER_YUAN)
+
+
+def _plain(value: Fraction) -> str:
+    for places in range(_MOST_DECIMALS):
+        scaled = value * 10**places
+        if scaled.denominator == 1:
+            sign, digits = "-" * (value < 0), str(abs(scaled.numerator))
+            if not places:
+                return f"{sign}{digits}"
+            digits = digits.rjust(places + 1, "0")
+            return f"{sign}{digits[:-places]}.{digits[-places:]}"
+    return f"{value.numerator}/{value.denominator}"
+
+
+def tell(
+    claim: Claim,
+    pack: Pack,
+    plan: Plan,
+    registers: tuple[int, ...],
+    lines: Sequence[LineTrace],
+) -> Told:
+    """Tell a whole split: the parts of every line, then every payer's charges."""
+    parts = line_parts(claim, pack, plan.chosen, lines)
+    charges = [*_hospital(pack, plan, registers)]
+    deductible: Reason | None = None
+    for fund in plan.funds:
+        teller = _Fund(fund, registers)
+        charges += teller.charges()
+        reason = teller.deductible()
+        if (
+            reason is not None
+            and fund.fund.benefit
+            and (deductible is None or registers[fund.taken])
+        ):
+            deductible = reason
+    charges.append(_cash(pack, plan, claim, charges))
+    whole = Money(registers[plan.figures["deductible"]])
+    if deductible is not None and deductible.arithmetic.split()[-1] != str(whole):
+        # Two benefits took a part each: the row shows their sum.
+        taken = [
+            str(Money(registers[fund.taken]))
+            for fund in plan.funds
+            if fund.fund.benefit and registers[fund.taken]
+        ]
+        deductible = replace(deductible, arithmetic=f"{' + '.join(taken)} = {whole}")
+    return Told(parts, tuple(charges), deductible)
+
+
+# --- lines ----------------------------------------------------------------------
+
+
+def line_parts(
+    claim: Claim, pack: Pack, choice: Choice, lines: Sequence[LineTrace]
+) -> tuple[LinePart, ...]:
+    """Tell what became of every line."""
+    return tuple(
+        part
+        for line, trace in zip(claim.lines, lines, strict=True)
+        for part in _line_parts(line, trace, pack, choice)
+    )
+
+
+def _line_parts(
+    line: FeeLine, trace: LineTrace, pack: Pack, choice: Choice
+) -> Iterator[LinePart]:
+    """Tell the four parts of one line: 全自费, 超限价, 先行自付 and 范围内."""
+    number, scope = line.line_no, pack.scope
+    uncovered, over, upfront, in_scope = map(Money, trace)
+    if uncovered or not line.amount:
+        unmet = line.restriction_unmet and line.item_class.value != "C"
+        rule = "restriction_unmet" if unmet else "class_c"
+        text = choice.one(scope.restriction_unmet if unmet else scope.outside)
+        if uncovered or line.item_class.value == "C":
+            reason = Reason(rule, "100%", str(uncovered), text.clause)
+            yield LinePart(number, Part.UNCOVERED, uncovered, reason)
+        return
+    covered = line.amount - over
+    if over and line.price_limit is not None:
+        limit = line_amount(line.price_limit, line.quantity)
+        text_over = choice.one(scope.over_price_limit)
+        bearer = text_over.value
+        rule = "over_price_limit"
+        if bearer is Bearer.HOSPITAL:
+            rule = "over_price_limit_hospital"
+        arithmetic = f"{line.amount} - {limit} = {over}"
+        reason = Reason(rule, yuan(limit), arithmetic, text_over.clause)
+        yield LinePart(number, Part.OVER_PRICE_LIMIT, over, reason)
+    facts = choice.line(line.item_class.value, line.group, line.cause.value)
+    rule, ratio, clause = "upfront_share", *_upfront(choice, pack, facts)
+    own = choice.one(scope.item_ratio)
+    if line.upfront_ratio is not None and own.value:
+        rule, ratio, clause = "upfront_share_item", line.upfront_ratio, own.clause
+    if upfront:
+        exact = covered.fen * ratio
+        arithmetic = f"{yuan(covered)} x {percent(ratio)} = {yuan(exact)}"
+        reason = Reason(
+            rule, percent(ratio), _arrow(arithmetic, exact, upfront), clause
+        )
+        yield LinePart(number, Part.UPFRONT_SHARE, upfront, reason)
+    if in_scope:
+        taken = [str(part) for part in (over, upfront) if part]
+        arithmetic = str(in_scope)
+        if taken:
+            arithmetic = f"{' - '.join([str(line.amount), *taken])} = {in_scope}"
+        reason = Reason("in_scope", percent(1 - ratio), arithmetic, clause)
+        yield LinePart(number, Part.IN_SCOPE, in_scope, reason)
+
+
+def _upfront(
+    choice: Choice, pack: Pack, facts: Mapping[str, str | int]
+) -> tuple[Fraction, Clause]:
+    wording = choice.one(pack.scope.upfront, facts)
+    return wording.value, wording.clause
+
+
+def _arrow(arithmetic: str, exact: Fraction, amount: Money) -> str:
+    """Add the rounded amount; the arrow only where it rounds."""
+    return arithmetic if exact == amount.fen else f"{arithmetic} -> {amount}"
+
+
+# --- payers ---------------------------------------------------------------------
+
+
+class _Fund:
+    """Tells one fund's charges, band by band."""
+
+    def __init__(self, plan: FundPlan, registers: tuple[int, ...]) -> None:
+        self.plan = plan
+        self.at = registers.__getitem__
+
+    def deductible(self) -> Reason | None:
+        """Tell the deductible: as the text says it, as changed, as taken."""
+        told = self.plan.deductible
+        if told is None:
+            return None
+        at = self.at
+        due = str(Money(at(told.whole)))
+        if at(told.used):
+            due = f"max({due} - {Money(at(told.used))}, 0.00)"
+        elif at(told.due) != at(told.whole):
+            due = str(Money(at(told.due)))
+        arithmetic = f"min({due}, {Money(at(self.plan.entered))}) = "
+        arithmetic += str(Money(at(told.taken)))
+        text = yuan(told.text)
+        return self._reason(
+            "deductible",
+            str(Money(at(told.whole))),
+            arithmetic,
+            told.wording.clause,
+            self._changes(text, told.wording.clause, told.changes),
+        )
+
+    def charges(self) -> list[Charge]:
+        """Tell what the fund pays: a charge a band, and what a guarantee adds."""
+        plan, at = self.plan, self.at
+        left = at(plan.paid)
+        room = at(plan.paid)
+        out: list[Charge] = []
+        for core, exact, due, reason in self._owed():
+            if not due:
+                continue
+            paid = min(due, left)
+            left -= paid
+            if paid == due:
+                arithmetic = _arrow(f"{core} = {yuan(exact)}", exact, Money(due))
+                out.append(
+                    Charge(
+                        plan.fund.payer,
+                        Money(due),
+                        replace(reason, arithmetic=arithmetic),
+                    )
+                )
+            else:
+                out.append(self._capped(core, paid, room - (left + paid), reason))
+        if not out and not plan.fund.benefit:
+            return []
+        if not out:
+            out = self._nothing()
+        return out
+
+    def _nothing(self) -> list[Charge]:
+        """Say why a benefit paid nothing: nothing above the deductible, or ratio 0."""
+        plan, at = self.plan, self.at
+        band = next((b for b in plan.bands if at(b.part)), plan.bands[0])
+        exact = at(band.part) * self._ratio(band)
+        core = f"{Money(at(band.part))} x {percent(self._ratio(band))}"
+        arithmetic = _arrow(f"{core} = {yuan(exact)}", exact, Money.ZERO)
+        rule = "band" if self._ratio(band) else "no_pooled_benefit"
+        reason = self._band_reason(band, rule)
+        return [
+            Charge(plan.fund.payer, Money.ZERO, replace(reason, arithmetic=arithmetic))
+        ]
+
+    def _owed(self) -> Iterator[tuple[str, Fraction, int, Reason]]:
+        """Tell what each band owes before any cap: sum, exact fen, whole fen, reason."""
+        plan, at = self.plan, self.at
+        if plan.fund.payer in {Payer.ACCOUNT, Payer.FAMILY_ACCOUNT}:
+            yield self._account()
+            return
+        shares = list(self._shares())
+        for band, exact, due in shares:
+            core = f"{self._span(band)} x {percent(self._ratio(band))}"
+            yield core, exact, due, self._band_reason(band, "band")
+        owed = sum(due for _, _, due in shares)
+        more = at(plan.due) - owed
+        if plan.least is not None and at(plan.least_due) > owed:
+            yield self._guarantee(plan.least, owed, more)
+        elif more > 0:
+            reason = self._reason(
+                "caught_up",
+                str(Money(at(plan.due))),
+                "",
+                plan.base_text.clause,
+            )
+            core = f"{Money(at(plan.due))} - {Money(owed)}"
+            yield core, Fraction(more), more, reason
+
+    def _shares(self) -> Iterator[tuple[BandPlan, Fraction, int]]:
+        """Divide what is due among the bands; the last one takes the spare fen."""
+        plan, at = self.plan, self.at
+        how = plan.rounding.how
+        reached = [band for band in plan.bands if at(band.part)]
+        running, given = Fraction(0), 0
+        for number, band in enumerate(reached, start=1):
+            exact = at(band.part) * self._ratio(band)
+            if plan.rounding.at is RoundAt.BAND and not self._cumulative:
+                yield band, exact, Money.rounded(exact, how).fen
+                continue
+            running += exact
+            due = Money.rounded(running, how).fen - given
+            if number == len(reached) and self._cumulative:
+                rest = at(plan.due) - given
+                # By rounding alone the difference of two sums is a fen off at most.
+                if abs(rest - due) <= how.unit_fen and plan.least is None:
+                    due = rest
+            yield band, exact, due
+            given += due
+
+    @property
+    def _cumulative(self) -> bool:
+        return self.plan.base_text.value.span is Span.CUMULATIVE
+
+    def _ratio(self, band: BandPlan) -> Fraction:
+        return Fraction(self.at(band.ratio.numerator), self.plan.denominator)
+
+    def _span(self, band: BandPlan) -> str:
+        """Write the piece of the axis that a band pays of."""
+        plan, at = self.plan, self.at
+        start, end = at(plan.start), at(plan.end)
+        low = max(start, int(band.band.low))
+        high = end if band.band.high is None else min(end, int(band.band.high))
+        whole = low == start and high == end
+        if whole and not self._cumulative and at(plan.taken):
+            return f"({Money(at(plan.entered))} - {Money(at(plan.taken))})"
+        if not low:
+            return yuan(high)
+        return f"({yuan(high)} - {yuan(low)})"
+
+    def _account(self) -> tuple[str, Fraction, int, Reason]:
+        """Tell what an account pays: as far as the balance goes."""
+        plan, at = self.plan, self.at
+        balance = next((cap for cap in plan.caps if cap.wording.value.of), None)
+        entered, paid = at(plan.entered), at(plan.paid)
+        value = Money(entered) if balance is None else Money(at(balance.room))
+        reason = self._reason("account", str(value), "", plan.base_text.clause)
+        return f"min({value}, {Money(entered)})", Fraction(paid), paid, reason
+
+    def _guarantee(
+        self, text: Wording[AtLeast], owed: int, more: int
+    ) -> tuple[str, Fraction, int, Reason]:
+        value = percent(text.value.ratio)
+        reason = self._reason("at_least", value, "", text.clause)
+        return f"{Money(owed + more)} - {Money(owed)}", Fraction(more), more, reason
+
+    def _capped(self, core: str, paid: int, taken: int, reason: Reason) -> Charge:
+        """Say why only a part was paid: the tightest cap, or the end of the base."""
+        plan, at = self.plan, self.at
+        amount = Money(paid)
+        limits = [cap for cap in plan.caps if cap.wording.value.measure is Measure.PAID]
+        tightest = min(limits, key=lambda cap: at(cap.room), default=None)
+        if tightest is None or at(tightest.room) > at(plan.paid):
+            arithmetic = f"min({core}, {amount}) = {amount}"
+            return Charge(
+                plan.fund.payer, amount, replace(reason, arithmetic=arithmetic)
+            )
+        arithmetic = f"min({core}, {self._room(tightest, taken)}) = {amount}"
+        value = reason.value
+        if tightest.whole is not None:
+            value = yuan(tightest.whole)
+        cause = replace(reason, arithmetic="")
+        return Charge(
+            plan.fund.payer,
+            amount,
+            self._reason("cap", value, arithmetic, tightest.wording.clause, (cause,)),
+        )
+
+    def _room(self, cap: CapPlan, taken: int) -> str:
+        """Write what a cap leaves: the cap, less the year so far, less this bill."""
+        at = self.at
+        used = at(cap.used)
+        room = at(cap.room)
+        if not used and not taken:
+            return str(Money(room))
+        steps = [str(Money(room + used))] if room else []
+        steps += [str(Money(used))] if used and room else []
+        if not room:
+            return "0.00"
+        steps += [str(Money(taken))] if taken else []
+        return " - ".join(steps)
+
+    def _band_reason(self, band: BandPlan, rule: str) -> Reason:
+        clause = band.ratio.wording.clause
+        return self._reason(
+            rule,
+            percent(self._ratio(band)),
+            "",
+            clause,
+            self._ratio_changes(band),
+        )
+
+    def _ratio_changes(self, band: BandPlan) -> tuple[Reason, ...]:
+        told = band.ratio
+        if not told.changes:
+            return ()
+        return self._changes(percent(told.text), told.wording.clause, told.changes)
+
+    def _changes(
+        self, text: str, clause: Clause, changes: Sequence[Changed]
+    ) -> tuple[Reason, ...]:
+        """Tell a value's way from the text's own to the one that was used."""
+        if not changes:
+            return ()
+        out = [self._reason("as_stated", text, text, clause)]
+        for changed in changes:
+            modifier = changed.wording.value
+            value = (
+                yuan(modifier.value)
+                if modifier.change in {Change.MINUS, Change.AT_LEAST}
+                else percent(modifier.value)
+            )
+            out.append(
+                self._reason(
+                    f"change_{modifier.change.value}",
+                    value,
+                    "",
+                    changed.wording.clause,
+                )
+            )
+        return tuple(out)
+
+    def _reason(
+        self,
+        rule: str,
+        value: str,
+        arithmetic: str,
+        clause: Clause,
+        because: tuple[Reason, ...] = (),
+    ) -> Reason:
+        fund = self.plan.fund
+        return Reason(rule, value, arithmetic, clause, because, fund.name, fund.name_en)
+
+
+def _hospital(pack: Pack, plan: Plan, registers: tuple[int, ...]) -> list[Charge]:
+    """Tell what the hospital bears: above a price limit, above a quota."""
+    out = []
+    over_quota = registers[plan.figures["over_quota"]]
+    over_limit = registers[plan.figures["hospital"]] - over_quota
+    if over_limit:
+        text = plan.chosen.one(pack.scope.over_price_limit)
+        amount = Money(over_limit)
+        reason = Reason(
+            "over_price_limit_hospital", str(amount), str(amount), text.clause
+        )
+        out.append(Charge(Payer.HOSPITAL, amount, reason))
+    quota = plan.chosen.maybe(pack.scope.quota)
+    if over_quota and quota is not None:
+        whole = Money.rounded(plan.chosen.fen(quota.value))
+        total = Money(registers[plan.figures["total"]])
+        in_scope = Money(registers[plan.figures["in_scope"]])
+        amount = Money(over_quota)
+        arithmetic = f"min({total} - {whole}, {in_scope}) = {amount}"
+        reason = Reason("quota", str(whole), arithmetic, quota.clause)
+        out.append(Charge(Payer.HOSPITAL, amount, reason))
+    return out
+
+
+def _cash(pack: Pack, plan: Plan, claim: Claim, charges: Sequence[Charge]) -> Charge:
+    """Leave the rest to the person (个人现金支出)."""
+    rest = claim.total_fee - Money.total(charge.amount for charge in charges)
+    taken = [str(charge.amount) for charge in charges if charge.amount]
+    arithmetic = " - ".join([str(claim.total_fee), *taken])
+    arithmetic = f"{arithmetic} = {rest}" if taken else arithmetic
+    clause = plan.chosen.one(pack.cash).clause
+    return Charge(Payer.CASH, rest, Reason("cash", str(rest), arithmetic, clause))
