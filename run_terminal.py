@@ -523,7 +523,7 @@ def journal_verify(
 
 @main.group()
 def packs() -> None:
-    """Look at the policy packs."""
+    """Look after the policy packs: check, sign, install, list."""
 
 
 @packs.command("check", epilog="Example: run_terminal.py packs check config/packs")
@@ -542,6 +542,86 @@ def packs_check(
 
     where = folder or load_settings(config).packs_folder
     ctx.exit(run_packs_check(where, as_json=as_json))
+
+
+@packs.command("keygen", epilog="Example: run_terminal.py packs keygen office.pem")
+@click.argument("file", type=ANY_PATH)
+@json_option
+@click.pass_context
+def packs_keygen(ctx: click.Context, file: Path, *, as_json: bool) -> None:
+    """Make a signing key in FILE and print the line that sites need to know it.
+
+    Nothing is written over. On the signer's machine, never on a terminal.
+    """
+    from terminal.commands.packs import run_packs_keygen
+
+    ctx.exit(run_packs_keygen(file, as_json=as_json))
+
+
+@packs.command(
+    "sign",
+    epilog="Example: run_terminal.py packs sign config/packs/heilongjiang-jiamusi "
+    "--key office.pem --out resident-2018-v2.pack",
+)
+@click.argument("folder", type=FOLDER)
+@click.option("--pack", "stem", help="Which one, where FOLDER has several.")
+@click.option("--key", type=EXISTING, required=True, help="The file keygen made.")
+@click.option("--out", type=ANY_PATH, required=True, help="The file to send.")
+@json_option
+@click.pass_context
+def packs_sign(  # noqa: PLR0913 - its options, by name
+    ctx: click.Context,
+    folder: Path,
+    stem: str | None,
+    *,
+    key: Path,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Examine the pack of FOLDER and write it, its cases and its source, signed.
+
+    Its name is the folder's and the file's. Exit code 1: it does not load or fails
+    its exam, and is not signed.
+    """
+    from terminal.commands.packs import run_packs_sign
+
+    ctx.exit(run_packs_sign(folder, stem, key, out, as_json=as_json))
+
+
+@packs.command(
+    "install",
+    epilog="Example: run_terminal.py packs install resident-2018-v2.pack "
+    "--config site.toml",
+)
+@click.argument("file", type=EXISTING)
+@json_option
+@config_option
+@click.pass_context
+def packs_install(
+    ctx: click.Context, file: Path, *, as_json: bool, config: Path | None
+) -> None:
+    """Install a signed pack FILE; every version before it is kept.
+
+    A running terminal takes it when it starts again. Exit code 1: refused, and what
+    was in force stays in force; the answer says why.
+    """
+    from terminal.commands.packs import run_packs_install
+
+    ctx.exit(run_packs_install(load_settings(config), file, as_json=as_json))
+
+
+@packs.command("list", epilog="Example: run_terminal.py packs list --json")
+@json_option
+@config_option
+@click.pass_context
+def packs_list(ctx: click.Context, *, as_json: bool, config: Path | None) -> None:
+    """List every version that is here, built in or installed, and which is current.
+
+    Exit code 1: an installed one cannot be proven.
+    """
+    from terminal.commands.packs import run_packs_list
+
+    ctx.exit(run_packs_list(load_settings(config), as_json=as_json))
 
 
 @main.command(

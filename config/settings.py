@@ -7,6 +7,8 @@ environment the terminal is a demonstration. ``config/default.toml`` describes e
 
 from __future__ import annotations
 
+import base64
+import binascii
 import datetime as dt
 import ipaddress
 import os
@@ -15,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from config.card_settings import (
@@ -42,8 +45,10 @@ MAX_TERMINAL_NO = 9
 
 _SECTIONS = (
     *("server", "site", "centre", "reader", "keys", "pin"),
-    *("credentials", "policy", "tokens"),
+    *("credentials", "policy", "packs", "tokens"),
 )
+_REGION_BEGIN = re.compile(r"\d{2,6}", re.ASCII)
+_PUBLIC_KEY_BYTES = 32
 _REGION = re.compile(r"\d{6}", re.ASCII)
 _INSTITUTION = re.compile(r"[A-Z]\d{11}", re.ASCII)
 
@@ -128,6 +133,15 @@ class PolicySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PackSettings:
+    """``[packs]``: which signed policy packs the site takes."""
+
+    keys: Mapping[str, bytes]  #: signer -> public key (Ed25519), 32 bytes
+    retired_keys: Mapping[str, bytes]  #: what they signed is read, not installed
+    regions: tuple[str, ...]  #: beginnings of regions; empty: every region
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything a site sets up."""
 
@@ -146,6 +160,7 @@ class Settings:
     pin: PinSettings
     credentials: CredentialSettings
     policy: PolicySettings
+    packs: PackSettings
     tokens: Mapping[str, str]  #: integration -> SHA-256 of its bearer token, hex
     config_file: Path | None  #: where the file was, for a child process
     effective: tuple[Effective, ...] = field(repr=False, compare=False)
@@ -164,6 +179,11 @@ class Settings:
     def journal_key_file(self) -> Path:
         """Where the key of its sealed fields lies; keep a copy elsewhere."""
         return self.data_dir / "journal.key"
+
+    @property
+    def installed_packs_folder(self) -> Path:
+        """Where the packs lie that were installed beside the built-in ones."""
+        return self.data_dir / "packs"
 
     @property
     def centre_db_url(self) -> str:
@@ -268,10 +288,30 @@ def _settings(take: Taker) -> Settings:
             on_difference=take.word("policy.on_difference", OnDifference.ASK),
             on_not_found=take.word("policy.on_not_found", OnNotFound.REVERSE),
         ),
+        packs=PackSettings(
+            keys=_public_keys(take, "packs.keys"),
+            retired_keys=_public_keys(take, "packs.retired_keys"),
+            regions=take.matching_words(
+                "packs.regions", _REGION_BEGIN, "two to six digits"
+            ),
+        ),
         tokens=take.tokens(),
         config_file=take.path_of_file,
         effective=tuple(take.effective),
     )
+
+
+def _public_keys(take: Taker, key: str) -> Mapping[str, bytes]:
+    """Take public keys by their names, each 32 bytes in base64."""
+    found: dict[str, bytes] = {}
+    for name, text in take.pairs(key).items():
+        try:
+            found[name] = base64.b64decode(text, validate=True)
+        except binascii.Error:
+            found[name] = b""
+        if len(found[name]) != _PUBLIC_KEY_BYTES:
+            take.refuse(key, f"{name!r} needs the line that `packs keygen` printed")
+    return MappingProxyType(found)
 
 
 def _mode(take: Taker) -> Mode:

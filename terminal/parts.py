@@ -10,7 +10,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from config.catalogue import load_catalogue
-from config.packs import load_packs, pack_for
+from config.pack_store import open_store
+from config.packs import pack_for
 from config.settings import ROOT, Settings
 from settlement.catalogue import Catalogue
 from settlement.centre.gateway import Gateway, GatewaySettings
@@ -65,6 +66,7 @@ def build_parts(settings: Settings) -> Iterator[Parts]:
         CentreNotStartedError: the reference centre did not come up.
         PackError, CatalogueError, ProfileError, ListedCardsError: a file of data is
             not well formed.
+        PackDamagedError: an installed pack cannot be proven.
         KeyServiceError: the HSM's library does not load.
     """
     zone = settings.site.timezone
@@ -196,7 +198,7 @@ def centre_command(settings: Settings) -> list[str]:
 def _pack_chooser(
     settings: Settings,
 ) -> Callable[[Coverage, dt.date], Pack | None]:
-    packs = load_packs(settings.packs_folder)
+    packs = open_store(settings).in_force()
 
     def choose(coverage: Coverage, day: dt.date) -> Pack | None:
         try:

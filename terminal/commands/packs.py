@@ -1,16 +1,41 @@
-"""``packs check``: does every pack load, and what stands behind its values."""
+"""The policy packs: check, sign, install and list them."""
 
 from __future__ import annotations
 
+import base64
+import os
+import re
 from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from config.packs import load_packs
-from settlement.errors import PackError
+from config.errors import (
+    ConfigError,
+    PackDamagedError,
+    PackExamFailedError,
+    PackRefusedError,
+)
+from config.exam import cases_file, exam
+from config.pack_archive import (
+    BASE,
+    CASES,
+    PACK,
+    SOURCE,
+    fingerprint,
+    make_archive,
+    make_key,
+    public_bytes,
+    read_key,
+)
+from config.pack_store import open_store
+from config.packs import BASE_SUFFIX, base_of, load_packs, pack_files, read_pack
+from config.settings import Settings
+from settlement.errors import PackError, SettlementError
 from settlement.policy import Pack
-from terminal.commands.output import NO, YES, JsonValue, print_json
+from terminal.commands.output import NO, YES, JsonValue, print_json, verdict
 
 
 def run_packs_check(folder: Path, *, as_json: bool) -> int:
@@ -69,3 +94,205 @@ def _line(pack: Pack) -> str:
 
 def _grades(pack: Pack) -> Counter[str]:
     return Counter(clause.grade for clause in pack.clauses)
+
+
+# --- signing ---
+
+
+def run_packs_keygen(file: Path, *, as_json: bool) -> int:
+    """Make a signing key and print the line by which sites know it.
+
+    Raises:
+        OSError: something is there already, or it cannot be written.
+    """
+    public = public_bytes(make_key(file))
+    name = re.sub(r"[^a-z0-9_-]+", "-", file.stem.lower()).strip("-") or "signer"
+    line = f"{name}={base64.b64encode(public).decode()}"
+    if as_json:
+        print_json(
+            {
+                "ok": True,
+                "file": str(file),
+                "public_key": line,
+                "fingerprint": fingerprint(public),
+            }
+        )
+        return YES
+    click.echo(f"{file}: the signing key. It signs for every site that knows it: keep")
+    click.echo(
+        "it off the terminals and out of every repository, and a copy in a safe."
+    )
+    click.echo(f"Fingerprint {fingerprint(public)}. The line for the sites' settings:")
+    click.echo(f'[packs]\nkeys = ["{line}"]')
+    return YES
+
+
+def run_packs_sign(
+    folder: Path, stem: str | None, key_file: Path, out: Path, *, as_json: bool
+) -> int:
+    """Examine the pack of *folder* and write it as one signed file.
+
+    Raises:
+        click.UsageError: the folder has several packs and none was named, or none.
+        PackKeyFileError: the key does not read.
+        OSError: a file is missing, or *out* is there already.
+    """
+    key = read_key(key_file)
+    path = _pack_of(folder.resolve(), stem)
+    try:
+        data, pack = _signed(path)
+        archive = make_archive(
+            data,
+            name=pack.id.name,
+            version=pack.id.version,
+            region=pack.region,
+            key=key,
+        )
+    except (PackRefusedError, PackError) as error:
+        return _refused(error, as_json=as_json)
+    with out.open("xb") as file:
+        file.write(archive)
+        file.flush()
+        os.fsync(file.fileno())
+    facts = {**_facts(pack), "ok": True, "file": str(out), "bytes": len(archive)}
+    if as_json:
+        print_json(facts)
+    else:
+        click.echo(f"{out}: {_line(pack)}")
+    return YES
+
+
+def _pack_of(folder: Path, stem: str | None) -> Path:
+    found = {path.stem: path for path in pack_files(folder) if path.parent == folder}
+    if stem is None and len(found) == 1:
+        return next(iter(found.values()))
+    if stem not in found:
+        names = ", ".join(found) or "no pack"
+        msg = f"{folder} holds {names}; say which one with --pack."
+        raise click.UsageError(msg)
+    return found[stem]
+
+
+def _signed(path: Path) -> tuple[dict[str, bytes], Pack]:
+    """Read what goes into a pack's file; a pack that fails its exam does not."""
+    name = f"{path.parent.name}/{path.stem}"
+    members = {
+        PACK: path.read_bytes(),
+        CASES: cases_file(path).read_bytes(),
+        SOURCE: path.with_name(SOURCE).read_bytes(),
+    }
+    base = base_of(members[PACK])
+    if base is not None:
+        members[BASE] = (path.parent.parent / f"{base}{BASE_SUFFIX}").read_bytes()
+    pack = read_pack(members[PACK], name, members.get(BASE))
+    failures = exam(pack, members[CASES])
+    if failures:
+        raise PackExamFailedError(name, pack.id.version, failures)
+    return members, pack
+
+
+# --- installing ---
+
+
+def run_packs_install(settings: Settings, file: Path, *, as_json: bool) -> int:
+    """Install a pack's file; 1 where it is refused, and nothing has changed then.
+
+    Raises:
+        PackInstallBusyError: another install is under way.
+        PackDamagedError: the list of installed packs cannot be read.
+        OSError: the file does not read, or the disk does not take it.
+    """
+    try:
+        pack = open_store(settings).install(file, exam)
+    except (PackRefusedError, PackError) as error:
+        return _refused(error, as_json=as_json)
+    if as_json:
+        print_json({**_facts(pack), "ok": True})
+    else:
+        click.echo(f"installed: {_line(pack)}")
+        click.echo("A running terminal takes it when it starts again.")
+    return YES
+
+
+def _refused(error: ConfigError | SettlementError, *, as_json: bool) -> int:
+    if as_json:
+        print_json({"ok": False, "code": error.code, "problem": str(error)})
+    else:
+        click.echo(f"{error.code}: {error}", err=True)
+    return NO
+
+
+BUILT_IN, INSTALLED = "built-in", "installed"
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """One version of one pack, as it is here."""
+
+    name: str
+    version: int
+    origin: str
+    current: bool  #: in force; else kept for replays and refunds
+    pack: Pack | None  #: None: see problem
+    problem: str = ""
+
+
+def run_packs_list(settings: Settings, *, as_json: bool) -> int:
+    """Print every version that is here; 1 if one of them cannot be proven.
+
+    Raises:
+        PackDamagedError: the list of installed packs cannot be read.
+        PackError: a built-in pack does not load.
+        OSError: a file cannot be read.
+    """
+    rows = list(_listed(settings))
+    good = not any(row.problem for row in rows)
+    if as_json:
+        print_json({"ok": good, "packs": [_listed_facts(row) for row in rows]})
+    else:
+        click.echo("\n".join(map(_listed_line, rows)))
+    return verdict(good=good)
+
+
+def _listed(settings: Settings) -> Iterable[_Listed]:
+    store = open_store(settings)
+    installed = store.installed()
+    newest = dict(sorted((entry.name, entry.version) for entry in installed))
+    rows = []
+    for pack in store.built_in:
+        current = newest.get(pack.id.name, 0) < pack.id.version
+        if current:
+            newest[pack.id.name] = pack.id.version
+        rows.append(_Listed(pack.id.name, pack.id.version, BUILT_IN, current, pack))
+    for entry in installed:
+        current = newest[entry.name] == entry.version
+        read, problem = None, ""
+        try:
+            read = store.read(entry)
+        except (PackDamagedError, PackError) as error:
+            problem = str(error)
+        rows.append(
+            _Listed(entry.name, entry.version, INSTALLED, current, read, problem)
+        )
+    return sorted(rows, key=lambda row: (row.name, row.version, row.origin))
+
+
+def _listed_facts(row: _Listed) -> dict[str, JsonValue]:
+    facts: dict[str, JsonValue] = {} if row.pack is None else _facts(row.pack)
+    return {
+        **facts,
+        "name": row.name,
+        "version": row.version,
+        "origin": row.origin,
+        "current": row.current,
+        "problem": row.problem or None,
+    }
+
+
+def _listed_line(row: _Listed) -> str:
+    mark = "current" if row.current else "kept"
+    if row.pack is None:
+        return (
+            f"{row.name} v{row.version}  {row.origin}, {mark}  DAMAGED: {row.problem}"
+        )
+    return f"{_line(row.pack)}  {row.origin}, {mark}"
