@@ -36,7 +36,7 @@ from settlement.claim import (
     VisitKind,
 )
 from settlement.engine import settle
-from settlement.errors import PackError, SettlementError
+from settlement.errors import ExplanationWrongError, PackError, SettlementError
 from settlement.explain import check
 from settlement.money import Money, line_amount
 from settlement.policy import Pack
@@ -127,7 +127,7 @@ def failures_of(case: Case, pack: Pack) -> Iterator[str]:
 def _compared(case: Case, split: Split) -> Iterator[str]:
     try:
         check(split)
-    except AssertionError as error:
+    except ExplanationWrongError as error:
         yield f"{case.name}: the explanation does not hold: {error}"
     amounts = SettledAmounts.of(split)
     if case.expected is not None:
@@ -154,9 +154,8 @@ def _case(row: Table, pack: Pack) -> Case:
     lines = tuple(
         _line(number, line) for number, line in enumerate(row.rows("lines"), start=1)
     )
-    claim = Claim(
-        _visit(row, on), _insured(row, pack), _before(row, pack.year_of(on)), lines
-    )
+    year = row.whole("year") if row.has("year") else pack.year_of(on)
+    claim = Claim(_visit(row, on), _insured(row, pack), _before(row, year), lines)
     expected = _amounts(row, "expected", _AMOUNTS) if row.has("expected") else None
     counters = frozenset(AMOUNTS) | frozenset(pack.tallies)
     case = Case(
@@ -243,12 +242,7 @@ def _insured(row: Table, pack: Pack) -> Insured:
 def _before(row: Table, year: int) -> Accumulators:
     admissions = row.whole("admissions") if row.has("admissions") else 0
     stated = _amounts(row, "before", None) if row.has("before") else {}
-    return Accumulators(
-        year=year,
-        admissions=admissions,
-        tallies={name: fen for name, fen in stated.items() if name not in AMOUNTS},
-        **{name: fen for name, fen in stated.items() if name in AMOUNTS},
-    )
+    return Accumulators.of(year, admissions, stated)
 
 
 def _amounts(row: Table, key: str, known: frozenset[str] | None) -> dict[str, Money]:

@@ -12,6 +12,9 @@ plan        what is chosen and worked out once for bills that share a few facts
 compiler    writes one plan, fund by fund: the only place that knows a fund
 pack_program  a pack ready to split: the plan for each kind of bill
 engine      (claim, pack) -> Split | Refused
+stays       a stay over the year's end, in two parts
+refund      a settlement taken back, or a year settled again; vouchers, no edits
+attribution why the centre's figures differ from ours: the usual suspects, tried
 columns     the same plans over columns of many bills (NumPy; no daemon loads it)
 split       what comes out: sums, and on demand the reason for every fen
 reasons     the reasons, told from the figures a plan worked out

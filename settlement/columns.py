@@ -527,7 +527,7 @@ def _expression(op: Op) -> str:  # noqa: PLR0911 - one return an operation
 
 
 def _round(numerator: Any, denominator: Any, unit: int, mode: RoundingMode) -> Any:
-    """Divide and round to *unit* fen as `Money.rounded` does, for nothing below zero."""
+    """Divide and round to *unit* fen as `Money.rounded` does; for >= 0."""
     step = denominator * unit
     if mode is RoundingMode.DOWN:
         whole = numerator // step

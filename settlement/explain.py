@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from settlement.attribution import Suspect
+from settlement.errors import ExplanationWrongError
 from settlement.money import Money
 from settlement.split import Clause, Part, Payer, Reason, Refused, Split
 from settlement.verify import verify
@@ -156,6 +158,17 @@ _REFUSALS: dict[str, tuple[str, str]] = {
             "charge it as own pay."
         ),
     ),
+    "refund-not-newest": (
+        "这笔之后本年度还有{later}笔结算以它为基础，不能单独退费。请先退较晚的结算，或到经办机构办理。",
+        (
+            "{later} later settlements of the year stand on this one. Take the later "
+            "ones back first, or go to the bureau."
+        ),
+    ),
+    "year-closed": (
+        "{year}年度已结转，不能在终端退费。请到经办机构办理。",
+        "The insured year {year} is closed. Take it back at the bureau.",
+    ),
     "": (
         "不能按医保结算（{code}）。请到经办机构核实，或按自费收取。",
         "This cannot be settled ({code}). Ask the bureau, or charge it as own pay.",
@@ -182,9 +195,10 @@ def rows(split: Split, language: Language) -> tuple[dict[str, str], ...]:
 
     Keys of a row (stable): ``amount_key``, ``line_no`` (line parts only, else empty),
     ``label``, ``payer`` (charges only, else empty), ``amount`` in yuan, ``rule``,
-    ``rule_label``, ``value``, ``arithmetic``, ``document``, ``article``, ``quote``,
-    ``grade``, ``since``. Parts add up to the total fee, and so do charges; the
-    deductible lies inside the in-scope part and is not added.
+    ``rule_label``, ``value``, ``arithmetic``, ``derived`` (how the value came about,
+    often empty), ``document``, ``article``, ``quote``, ``grade``, ``since``.
+    Parts add up to the total fee, and so do charges; the deductible lies inside the
+    in-scope part and is not added.
     """
     out = [
         _row(part.part.value, part.amount, part.reason, language, line=part.line_no)
@@ -283,6 +297,21 @@ def _node(
     )
 
 
+def derived(reason: Reason, language: Language) -> str:
+    """Say how a value came about: as the text states it, then every change in order."""
+    steps = [
+        f"{RULES[below.rule][_index(language)]} {below.value}（{below.clause.article}）"
+        if language == "zh"
+        else f"{RULES[below.rule][_index(language)]} {below.value} "
+        f"({below.clause.article})"
+        for below in reason.because
+    ]
+    if not steps:
+        return ""
+    arrow = "；" if language == "zh" else "; "
+    return f"{arrow.join(steps)} → {reason.value}"
+
+
 def _line_label(number: int, language: Language) -> str:
     return f"第{number}行：" if language == "zh" else f"line {number}: "
 
@@ -297,12 +326,56 @@ def check(split: Split) -> None:
     """Prove from the printed rows alone that the explanation adds up to the split.
 
     Raises:
-        AssertionError: names every row or sum that does not hold.
+        ExplanationWrongError: names every row or sum that does not hold.
     """
     wrong = verify(rows(split, "en"), claims_of(split))
     if wrong:
-        msg = "; ".join(wrong)
-        raise AssertionError(msg)
+        raise ExplanationWrongError(split.pack.name, wrong)
+
+
+SUSPECTS: dict[str, tuple[str, str]] = {
+    "balance": (
+        "个人账户余额：本地{ours}，中心似为{centres}",
+        "account balance: ours {ours}, the centre's seems {centres}",
+    ),
+    "class": (
+        "第{line}行项目等级：本地{ours}，中心似为{centres}",
+        "line {line}, class: ours {ours}, the centre's seems {centres}",
+    ),
+    "own_ratio": (
+        "第{line}行先行自付比例：本地{ours}，中心似为{centres}",
+        "line {line}, upfront ratio: ours {ours}, the centre's seems {centres}",
+    ),
+    "price_limit": (
+        "第{line}行限价：本地{ours}，中心似为{centres}",
+        "line {line}, price limit: ours {ours}, the centre's seems {centres}",
+    ),
+    "approval": (
+        "第{line}行限制使用审批：本地{ours}，中心似为{centres}",
+        "line {line}, approval: ours {ours}, the centre's seems {centres}",
+    ),
+    "accumulator": (
+        "年度累计（{name}）：本地{ours}，中心似为{centres}",
+        "year so far ({name}): ours {ours}, the centre's seems {centres}",
+    ),
+    "status": (
+        "人员身份：本地{ours}，中心似为{centres}",
+        "the person's status: ours {ours}, the centre's seems {centres}",
+    ),
+}
+_UNSET = ("无", "none")
+
+
+def suspect_sentence(suspect: Suspect, language: Language) -> str:
+    """Say in one line what the centre seems to hold otherwise."""
+    kind, _, name = suspect.kind.partition(":")
+    unset = _UNSET[_index(language)]
+    return SUSPECTS[kind][_index(language)].format(
+        line=suspect.line_no,
+        name=name,
+        ours=suspect.ours or unset,
+        centres=suspect.centres or unset,
+    )
 
 
 def claims_of(split: Split) -> dict[str, str]:
@@ -363,6 +436,7 @@ def _row(
         "rule_label": _fund(reason, language) + RULES[reason.rule][_index(language)],
         "value": reason.value,
         "arithmetic": reason.arithmetic,
+        "derived": derived(reason, language),
         "document": reason.clause.document,
         "article": reason.clause.article,
         "quote": reason.clause.quote,

@@ -163,4 +163,9 @@ def line_amount(unit_price: Fraction, quantity: Fraction) -> Money:
 
     Source: HN 2166 重点说明: amt = round-half-up(pric x cnt, 2).
     """
-    return Money.rounded(unit_price * quantity * FEN_PER_YUAN)
+    # Whole numbers instead of fractions: a bill of 40 lines does this 40 times.
+    top = unit_price.numerator * quantity.numerator * FEN_PER_YUAN
+    under = unit_price.denominator * quantity.denominator
+    if top < 0:
+        return Money.rounded(unit_price * quantity * FEN_PER_YUAN)
+    return Money((2 * top + under) // (2 * under))

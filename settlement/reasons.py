@@ -243,7 +243,7 @@ class _Fund:
         ]
 
     def _owed(self) -> Iterator[tuple[str, Fraction, int, Reason]]:
-        """Tell what each band owes before any cap: sum, exact fen, whole fen, reason."""
+        """Tell what each band owes before any cap: sum, exact fen, fen, reason."""
         plan, at = self.plan, self.at
         if plan.fund.payer in {Payer.ACCOUNT, Payer.FAMILY_ACCOUNT}:
             yield self._account()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from settlement import explain
+from settlement.attribution import Suspect
 from settlement.claim import Filing, VisitKind
 from settlement.facts import JsonValue, amounts_to_json
 from settlement.lifecycle import State
@@ -376,6 +377,36 @@ class Difference(_Out):
     centres: str
 
 
+class Suspected(_Out):
+    """One fact the centre seems to hold otherwise, tried and found to explain it."""
+
+    kind: str = Field(
+        description="balance, class, own_ratio, price_limit, approval, "
+        "accumulator:<name> or status"
+    )
+    line_no: int = Field(description="0: about the whole bill")
+    ours: str
+    centres: str
+    explains: list[str] = Field(description="the fields of Amounts it accounts for")
+    whole: bool = Field(description="true: it accounts for every difference")
+    sentence_zh: str
+    sentence_en: str
+
+    @classmethod
+    def of(cls, suspect: Suspect) -> Suspected:
+        """Print *suspect*."""
+        return cls(
+            kind=suspect.kind,
+            line_no=suspect.line_no,
+            ours=suspect.ours,
+            centres=suspect.centres,
+            explains=list(suspect.explains),
+            whole=suspect.whole,
+            sentence_zh=explain.suspect_sentence(suspect, "zh"),
+            sentence_en=explain.suspect_sentence(suspect, "en"),
+        )
+
+
 class Pack(_Out):
     """The policy pack that computed a split."""
 
@@ -396,11 +427,16 @@ class Quote(_Out):
     ours: Amounts | None
     centre: Amounts | None
     differences: list[Difference]
+    suspects: list[Suspected] = Field(description="why the figures seem to differ")
     refusal: Words | None
     centre_problem: Words | None
     pack: Pack | None
     explanation: list[dict[str, str]] = Field(description="a reason for every amount")
     explanation_en: list[dict[str, str]]
+    tree: list[dict[str, Any]] = Field(
+        description="from every printed amount to line, rule, value and clause"
+    )
+    tree_en: list[dict[str, Any]]
     holder: str = Field(description="opaque; who it was worked out for")
 
     @classmethod
@@ -419,6 +455,7 @@ class Quote(_Out):
                 Difference(amount=d.amount, ours=d.ours, centres=d.centres)
                 for d in view.differences
             ],
+            suspects=[Suspected.of(suspect) for suspect in view.suspects],
             refusal=Words.of(view.refusal),
             centre_problem=Words.of(view.centre_problem),
             pack=None
@@ -431,6 +468,12 @@ class Quote(_Out):
             ),
             explanation=list(explain.rows(split, "zh")) if split else [],
             explanation_en=list(explain.rows(split, "en")) if split else [],
+            tree=[node.to_json() for node in explain.tree(split, "zh")]
+            if split
+            else [],
+            tree_en=[node.to_json() for node in explain.tree(split, "en")]
+            if split
+            else [],
             holder=view.holder,
         )
 

@@ -20,6 +20,7 @@ from reader.credential import CertificateType as ShownType
 from reader.credential import Credential
 from reader.driver import NOT_A_CARD, DriverRefusal
 from settlement import explain
+from settlement.attribution import attribute
 from settlement.catalogue import Catalogue
 from settlement.centre.errors import (
     CentreError,
@@ -378,7 +379,14 @@ class Cashier:
             outcome = refusal
         if isinstance(outcome, Refused):
             return _Worked(_refused_view(bill, outcome))
-        return self._presettle(bill, order, outcome)
+        # Nothing is shown, let alone sent, that cannot be proved line by line.
+        explain.check(outcome)
+        worked = self._presettle(bill, order, outcome)
+        centre = worked.view.centre
+        if centre is None or not worked.view.differences:
+            return worked
+        suspects = attribute(claim, pack, centre)
+        return replace(worked, view=replace(worked.view, suspects=suspects))
 
     def _look_up(self, who: Credential) -> _Known:
         """Ask the centre who holds the card (1101), once per card session."""

@@ -337,6 +337,7 @@ class _Pages:
             readiness=self._service.readiness(),
             open_count=len(self._service.open_items()),
             sentence=lambda problem: receipt.sentence(problem, language),
+            suspected=lambda suspect: explain.suspect_sentence(suspect, language),
             moment=receipt.moment,
             **{"quote": None, "panel": None, "waiting": None, **context},
         )

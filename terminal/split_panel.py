@@ -46,6 +46,7 @@ class Why:
     rule: str
     value: str
     arithmetic: str
+    derived: str  #: how the value came about, where it was changed
     source: str  #: document, article, first day, grade
     quote: str
 
@@ -103,6 +104,8 @@ def whys(
             rule=row["rule_label"],
             value=row["value"],
             arithmetic=row["arithmetic"].replace(" x ", " × ").replace("->", "→"),
+            # A record kept by an older version has no such key.
+            derived=row.get("derived", ""),
             source=_source(row, words),
             quote=row["quote"],
         )

@@ -10,6 +10,7 @@ import datetime as dt
 from dataclasses import dataclass
 from enum import StrEnum
 
+from settlement.attribution import Suspect
 from settlement.lifecycle import State
 from settlement.split import PackId, SettledAmounts, Split
 from terminal.bill import Bill
@@ -84,6 +85,7 @@ class QuoteView:
     settleable: bool  #: False: a refusal, a stop on differences, or a kind quoted only
     patient_pays: str  #: yuan; the centre's cash where known, else ours
     holder: str = ""  #: opaque; who it was worked out for
+    suspects: tuple[Suspect, ...] = ()  #: why the figures differ, as far as tried
 
 
 @dataclass(frozen=True, slots=True)

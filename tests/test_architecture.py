@@ -40,6 +40,9 @@ PURE = tuple(
         "reasons",
         "verify",
         "engine",
+        "attribution",
+        "stays",
+        "refund",
         "split",
         "explain",
         "examples",
@@ -100,7 +103,7 @@ NOBODY = {"pandas", "polars", "requests"}
 #: Loaded where many bills are split at once, which no daemon does.
 ANALYTICS = {
     "numpy": ("settlement.columns", "terminal.replay.", "terminal.bench."),
-    "duckdb": ("terminal.replay.",),
+    "duckdb": ("terminal.replay.", "terminal.bench."),
     "xlsxwriter": ("terminal.replay.",),
 }
 

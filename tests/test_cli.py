@@ -332,7 +332,7 @@ def test_an_emulator_refuses_what_means_nothing(words):
 
 def test_a_figure_is_chosen_by_the_beginning_of_its_name():
     """One figure is measured without waiting for the others."""
-    run = call("bench", "engine.quote_us", "--json")
+    run = call("bench", "split.bare_us", "--json")
 
     (figure,) = json.loads(run.output)
     keys = "name value unit reference ratio goal holds"

@@ -10,12 +10,19 @@ from pathlib import Path
 
 import click
 
-from terminal.bench import card, centre, engine, record, start
+from terminal.bench import card, centre, record, split, start
 from terminal.bench.figure import Figure
 
 FIGURES: Mapping[str, Callable[[Path], Figure]] = {
-    "engine.quote_us": engine.quote_us,
-    "engine.quote_p99_us": engine.quote_p99_us,
+    "split.bare_us": split.bare_us,
+    "split.explained_us": split.explained_us,
+    "split.explained_p99_us": split.explained_p99_us,
+    "split.claim_us": split.claim_us,
+    "split.told_us": split.told_us,
+    "split.batch_dicts_us": split.batch_dicts_us,
+    "split.batch_columns_us": split.batch_columns_us,
+    "split.batch_duckdb_us": split.batch_duckdb_us,
+    "split.import_ms": split.import_ms,
     "journal.commit_ms": record.commit_ms,
     "journal.settlement_ms": record.settlement_ms,
     "start.import_ms": start.import_ms,

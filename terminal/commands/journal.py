@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from config.settings import Settings
-from settlement.seal import Sealer, load_or_create_key
 from settlement.journal_proof import verify
+from settlement.seal import Sealer, load_or_create_key
 from terminal.commands.output import print_json, verdict
 
 
