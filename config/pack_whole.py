@@ -155,6 +155,8 @@ def _values(pack: Pack, name: str, mentioned: set[str]) -> tuple[str, ...]:
         return (NONE, *pack.assistance_order)
     if name in _ALL:
         return _ALL[name]
+    if name == "group":  # one the pack does not tell apart counts as none
+        return tuple(sorted(mentioned | {NONE}))
     return tuple(sorted(mentioned | {NONE, _OTHER}))
 
 

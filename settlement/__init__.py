@@ -5,6 +5,7 @@ money       integer fen, and the only place that rounds
 claim       what is asked: visit, fee lines, person, accumulators of the year
 catalogue   what each item is, as far as money goes
 policy      what the region's text says, as typed and dated values
+claim_facts a claim as the journal keeps it, to be split again any day
 entitlement does the person enjoy the benefits on the day
 lowering    a claim as whole numbers and words: what a program takes apart
 program     a split as a line of whole-number operations, run on one bill

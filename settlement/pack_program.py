@@ -12,6 +12,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 
+from settlement.claim import Cause
 from settlement.compiler import write_plan
 from settlement.plan import Choice, Denied, Plan
 from settlement.policy import NONE, NUMBERS, WORDS, Pack, RoundingRule
@@ -168,9 +169,11 @@ class Program:
         }
         scope = self.pack.scope
         own = choice.one(scope.item_ratio).value
+        every_cause = self.causes == {cause.value for cause in Cause}
+        causes = (*(() if every_cause else ("",)), *sorted(self.causes))
         for item_class in ("A", "B"):
             for group in ("", *sorted(self.groups)):
-                for cause in ("", *sorted(self.causes)):
+                for cause in causes:
                     facts = choice.line(item_class, group, cause)
                     ratio = choice.one(scope.upfront, facts).value
                     lane = choice.maybe(scope.lane, facts)

@@ -34,6 +34,8 @@ GRADES = frozenset({"A", "B", "C", "D", "E", ASSUMPTION})
 #: A region of six digits covers every region that starts with it, zero pairs dropped.
 _PROVINCE_DIGITS = 2
 _CITY_DIGITS = 4
+#: 北京、天津、上海、重庆 (GB/T 2260).
+_MUNICIPALITIES = frozenset({"11", "12", "31", "50"})
 
 #: What a condition may ask of a bill by word …
 WORDS = (
@@ -110,14 +112,16 @@ class Rule(Generic[T_co]):
             day: the day that chooses the text.
             known: texts published later are not seen; None: all are.
         """
-        newest: dict[When, Wording[T_co]] = {}
+        newest: dict[tuple[When, int], Wording[T_co]] = {}
         for wording in self.wordings:
             clause = wording.clause
             if clause.since > day or (known is not None and clause.published > known):
                 continue
-            held = newest.get(wording.when)
+            # Two changes under the same conditions are two wordings, each in its place.
+            order = wording.value.order if isinstance(wording.value, Modifier) else 0
+            held = newest.get((wording.when, order))
             if held is None or held.clause.since <= clause.since:
-                newest[wording.when] = wording
+                newest[wording.when, order] = wording
         return tuple(
             wording
             for wording in newest.values()
@@ -414,11 +418,17 @@ def pool(region: str) -> str:
 def place(insured_region: str, care_region: str) -> Place:
     """Say where care was given, seen from the insured region.
 
-    Home is the same city (the first four digits, 统筹区 at city level).
+    Home is the same city (the first four digits, 统筹区 at city level); a municipality
+    under the central government (直辖市) is one pool, whatever its district.
 
     >>> place("230800", "230803").value, place("230800", "230100").value
     ('local', 'in_province')
+    >>> place("110000", "110105").value
+    'local'
     """
+    province = insured_region[:_PROVINCE_DIGITS]
+    if province in _MUNICIPALITIES and care_region.startswith(province):
+        return Place.LOCAL
     if insured_region[:_CITY_DIGITS] == care_region[:_CITY_DIGITS]:
         return Place.LOCAL
     if insured_region[:_PROVINCE_DIGITS] == care_region[:_PROVINCE_DIGITS]:

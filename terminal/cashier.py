@@ -37,6 +37,7 @@ from settlement.centre.port import (
     Order,
     Person,
 )
+from settlement.claim_facts import claim_to_json
 from settlement.claim import Claim, Hospital, Insurance, Insured, Tier, Visit, VisitKind
 from settlement.engine import settle as split_claim
 from settlement.errors import PolicyNotInForceError
@@ -140,6 +141,7 @@ class _Worked:
     order: Order | None = None
     split: Split | None = None
     centre: CentreSettlement | None = None
+    claim: Claim | None = None
 
 
 class Cashier:
@@ -381,7 +383,7 @@ class Cashier:
             return _Worked(_refused_view(bill, outcome))
         # Nothing is shown, let alone sent, that cannot be proved line by line.
         explain.check(outcome)
-        worked = self._presettle(bill, order, outcome)
+        worked = replace(self._presettle(bill, order, outcome), claim=claim)
         centre = worked.view.centre
         if centre is None or not worked.view.differences:
             return worked
@@ -657,6 +659,7 @@ class Cashier:
             "ours": amounts_to_json(SettledAmounts.of(split)),
             "presettled": amounts_to_json(centre.amounts),
             "pack": pack_to_json(split.pack),
+            "claim": None if worked.claim is None else claim_to_json(worked.claim),
             "explanation": _json_rows(explain.rows(split, "zh")),
             "explanation_en": _json_rows(explain.rows(split, "en")),
             "lines": [

@@ -85,7 +85,7 @@ class ByHand:
         over = np.where((limit > 0) & (amount > limit), amount - limit, 0)
         within = amount - over
         upfront = np.where(kind == 1, (within * x["ratio"] + 5000) // _WHOLE, 0)
-        own = np.where(kind == 2, within, 0)
+        own = np.where(kind == 2, within, 0)  # noqa: PLR2004 - class C
         total, over, upfront, own = (
             np.add.reduceat(column, x["starts"])
             for column in (amount, over, upfront, own)
@@ -141,7 +141,7 @@ class ByDuckDb:
     """The same split as one SQL statement over two registered tables."""
 
     def __init__(self, x: dict[str, Any]) -> None:
-        import duckdb
+        import duckdb  # noqa: PLC0415 - only for this figure
 
         self.connection = duckdb.connect()
         count = len(x["tier"])
@@ -176,7 +176,7 @@ class ByDuckDb:
             "cap bigint, lr bigint, lc bigint, cd bigint, cr bigint, cc bigint)"
         )
         self.connection.executemany(
-            f"insert into policy values ({', '.join('?' * 15)})",
+            f"insert into policy values ({', '.join('?' * 15)})",  # noqa: S608 - question marks
             [
                 [
                     v.since,
