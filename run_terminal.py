@@ -131,6 +131,61 @@ def demo(ctx: click.Context, config: Path | None) -> None:
 
 
 @main.command(
+    epilog="Example: run_terminal.py replay --pack next.toml --from 2026-01-01 "
+    "--to 2026-12-31 --xlsx reform.xlsx"
+)
+@click.option("--pack", "pack_file", type=EXISTING, required=True, help="Pack to try.")
+@click.option(
+    "--from", "first", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Day."
+)
+@click.option(
+    "--to", "last", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Day."
+)
+@click.option("--claims", type=EXISTING, help="Parquet file; else the journal.")
+@click.option("--xlsx", type=ANY_PATH, help="Write a workbook with charts there.")
+@click.option("--chart", type=ANY_PATH, help="Draw the change by payer there (SVG).")
+@click.option(
+    "--language", type=click.Choice(["zh", "en"]), default="zh", show_default=True
+)
+@json_option
+@config_option
+@click.pass_context
+def replay(  # noqa: PLR0913 - its options, by name
+    ctx: click.Context,
+    *,
+    pack_file: Path,
+    first: dt.datetime,
+    last: dt.datetime,
+    claims: Path | None,
+    xlsx: Path | None,
+    chart: Path | None,
+    language: Language,
+    as_json: bool,
+    config: Path | None,
+) -> None:
+    """Work out what settled bills would have cost under another pack; books nothing.
+
+    Reads the journal while the daemon runs, or a file of claims. Exit code 1: the
+    pack fails its exam, or there are no such claims.
+    """
+    from terminal.commands.what_if import run_replay
+
+    ctx.exit(
+        run_replay(
+            pack_file,
+            journal=load_settings(config).data_dir / "journal.db",
+            claims=claims,
+            first=first.date(),
+            last=last.date(),
+            xlsx=xlsx,
+            chart=chart,
+            as_json=as_json,
+            language=language,
+        )
+    )
+
+
+@main.command(
     epilog="Example: run_terminal.py quote config/bills/inpatient.toml --explain"
 )
 @click.argument("file", type=EXISTING)
@@ -528,20 +583,28 @@ def packs() -> None:
 
 @packs.command("check", epilog="Example: run_terminal.py packs check config/packs")
 @click.argument("folder", type=FOLDER, required=False)
+@click.option(
+    "--mutate", is_flag=True, help="Change every value once; does the exam notice?"
+)
 @json_option
 @config_option
 @click.pass_context
 def packs_check(
-    ctx: click.Context, folder: Path | None, *, as_json: bool, config: Path | None
+    ctx: click.Context,
+    folder: Path | None,
+    *,
+    mutate: bool,
+    as_json: bool,
+    config: Path | None,
 ) -> None:
-    """Load every pack of FOLDER and print its days, clauses and their grades.
+    """Load every pack of FOLDER, sit it for its exam, and warn of odd shapes.
 
-    Exit code 1: one does not load; file and key are named.
+    Exit code 1: one does not load (file, line and key are named) or fails its exam.
     """
     from terminal.commands.packs import run_packs_check
 
     where = folder or load_settings(config).packs_folder
-    ctx.exit(run_packs_check(where, as_json=as_json))
+    ctx.exit(run_packs_check(where, as_json=as_json, changed=mutate))
 
 
 @packs.command("keygen", epilog="Example: run_terminal.py packs keygen office.pem")

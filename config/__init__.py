@@ -8,6 +8,7 @@ listed_cards   reported cards: CSV in, reader.listed out
 packs       policy packs: TOML in, settlement.policy out
 pack_whole  no gap, no overlap: exactly one wording for every bill
 exam        a pack's golden cases: TOML in, what the pack got wrong out
+pack_lint   suspicious shapes: warned about, never rewritten
 mutation    would the exam notice one wrong value: each changed, one a time
 pack_archive   a pack as it travels: one signed file
 pack_store  the installed packs, every version kept

@@ -28,8 +28,6 @@ Facts = dict[str, str | int]
 
 _EMPLOYEES = (Category.ACTIVE, Category.RETIRED, Category.FLEXIBLE, Category.UNEMPLOYED)
 _RESIDENTS = (Category.RESIDENT, Category.STUDENT, Category.NEWBORN)
-#: A word no pack names: whoever is none of those that it does.
-_OTHER = "(other)"
 _ALL: dict[str, tuple[str, ...]] = {
     "kind": tuple(word.value for word in VisitKind),
     "tier": tuple(word.value for word in Tier),
@@ -155,9 +153,8 @@ def _values(pack: Pack, name: str, mentioned: set[str]) -> tuple[str, ...]:
         return (NONE, *pack.assistance_order)
     if name in _ALL:
         return _ALL[name]
-    if name == "group":  # one the pack does not tell apart counts as none
-        return tuple(sorted(mentioned | {NONE}))
-    return tuple(sorted(mentioned | {NONE, _OTHER}))
+    # A word the pack does not tell apart counts as none.
+    return tuple(sorted(mentioned | {NONE}))
 
 
 def _said(facts: Facts) -> str:

@@ -69,6 +69,7 @@ from settlement.policy import (
     Wording,
     Year,
 )
+from settlement.program import LINE_SCALE
 from settlement.split import Clause, PackId, Payer
 
 T = TypeVar("T")
@@ -309,7 +310,7 @@ class _Reader:
                     lambda row: Fraction(row.amount("yuan").fen),
                     whens=False,
                 )
-        entitlement = self._maybe(top, "entitlement", _entitlement)
+        entitlement = self._entitlement()
         scope = self._scope(top.table("scope"))
         funds = tuple(self._funds(top.table("fund")))
         cash = self.rule(
@@ -501,10 +502,19 @@ class _Reader:
 
     # --- sections ---
 
+    def _entitlement(self) -> Rule[Entitlement] | None:
+        rule = self._maybe(self.top, "entitlement", _entitlement)
+        for wording in () if rule is None else rule.wordings:
+            strange = ", ".join(sorted(wording.when.names - {"person", "premium"}))
+            if strange:
+                problem = f"asks for {strange}: only for person and premium"
+                self.top.refuse("entitlement", problem)
+        return rule
+
     def _scope(self, table: Table) -> Scope:
         """Read [scope]: how a line falls into its four parts."""
         scope = Scope(
-            upfront=self.rule(table, "upfront", _ratio, lines=True),
+            upfront=self.rule(table, "upfront", _line_ratio, lines=True),
             outside=self._persons_own(table, "outside"),
             item_ratio=self.rule(
                 table, "item_ratio", lambda row: row.flag("applies"), whens=False
@@ -587,14 +597,22 @@ class _Reader:
 
     def _base(self, row: Table) -> Base:
         weight = row.ratio("weight") if row.has("weight") else Fraction(1)
+        span = row.word("span", Span)
+        entered, paid = self._counters(row, "entered"), self._counters(row, "paid")
+        if span is Span.VISIT and entered:
+            row.refuse("entered", "a visit's bands start at nothing; span is not year")
+        if span is not Span.VISIT and not entered:
+            row.refuse("entered", "name the accumulators that say where the year is")
+        if span is not Span.CUMULATIVE and paid:
+            row.refuse("paid", "is taken off with span = cumulative only")
         return Base(
             plus=self._figures(row, "plus"),
             minus=self._figures(row, "minus") if row.has("minus") else (),
             weight=weight,
-            span=row.word("span", Span),
+            span=span,
             axis=row.word("axis", Axis),
-            entered=self._counters(row, "entered"),
-            paid=self._counters(row, "paid"),
+            entered=entered,
+            paid=paid,
         )
 
     def _figures(self, row: Table, key: str) -> tuple[str, ...]:
@@ -677,6 +695,13 @@ class _Reader:
 
 def _ratio(row: Table) -> Fraction:
     return row.ratio("ratio")
+
+
+def _line_ratio(row: Table) -> Fraction:
+    ratio = row.ratio("ratio")
+    if LINE_SCALE % ratio.denominator:
+        row.refuse("ratio", "must not have more than six decimals")
+    return ratio
 
 
 def _modifier(row: Table, allowed: frozenset[Change]) -> Modifier:

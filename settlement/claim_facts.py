@@ -59,7 +59,7 @@ def claim_to_json(claim: Claim) -> dict[str, JsonValue]:
             "region": insured.region,
             "age_years": insured.age_years,
             "person": insured.person.value,
-            "assistance": sorted(kind.value for kind in insured.assistance),
+            "assistance": [*sorted(kind.value for kind in insured.assistance)],
             "account_balance": insured.account_balance.fen,
             "use_account": insured.use_account,
             "supplement": insured.supplement.value,

@@ -62,6 +62,39 @@ class Bills:
         return len(self.offsets) - 1
 
 
+def columns_of(bills: Sequence[Mapping[str, Any]]) -> Bills:
+    """Lay bills that come as mappings out as columns.
+
+    Args:
+        bills: as `settlement.lowering.bill_of` writes them, all with the same facts.
+    """
+    facts: dict[str, Whole | Words] = {}
+    for name in bills[0] if bills else ():
+        if name == "lines":
+            continue
+        values = [bill[name] for bill in bills]
+        if isinstance(values[0], str):
+            facts[name] = _words(values)
+        else:
+            facts[name] = np.array(values, np.int64)
+    lines = [line for bill in bills for line in bill["lines"]]
+    sizes = [len(bill["lines"]) for bill in bills]
+    return Bills(
+        facts=facts,
+        offsets=np.concatenate(([0], np.cumsum(sizes))).astype(np.int64),
+        amount=np.array([line["amount"] for line in lines], np.int64),
+        limit=np.array([line["limit"] for line in lines], np.int64),
+        ratio=np.array([line["ratio"] for line in lines], np.int32),
+        sort=_words([line["sort"] for line in lines]),
+    )
+
+
+def _words(values: Sequence[str]) -> Words:
+    words = tuple(sorted(set(values)))
+    number = {word: code for code, word in enumerate(words)}
+    return Words(np.array([number[value] for value in values], np.int16), words)
+
+
 @dataclass(frozen=True, slots=True)
 class Figures:
     """What a batch came to: every figure of `Program.names` as a column, in fen."""
@@ -176,8 +209,10 @@ class _Batch:
                 column = "amount"
                 raise ColumnsError(column, f"must lie between 0 and {MOST_FEN} fen")
         self._key_of = _KeyCodes(program, bills)
-        #: By key code: the row of `_plans`.
-        self._seen = np.full(self._key_of.size, _UNSEEN, np.int32)
+        #: By key code: the row of `_plans`; where there are too many, by key.
+        few = self._key_of.size <= _MOST_KEYS
+        self._seen = np.full(self._key_of.size if few else 0, _UNSEEN, np.int32)
+        self._met: dict[tuple[int, ...], int] = {}
         self._plans: list[tuple[int, int, int]] = []  #: shape, number, line rule
         self._known = _known(program, moves)
         self._shapes = self._known.shapes
@@ -187,11 +222,7 @@ class _Batch:
     def split(
         self, start: int, stop: int, out: Whole, denied: npt.NDArray[np.bool_]
     ) -> None:
-        keys = self._key_of.codes(start, stop)
-        rows = self._seen[keys]
-        if (rows == _UNSEEN).any():
-            self._learn(start, keys, rows)
-            rows = self._seen[keys]
+        rows = self._rows(start, stop)
         plans = np.array(self._plans, np.int32)[rows]
         shape, number, rule = plans[:, 0], plans[:, 1], plans[:, 2]
         sums = self._lines(start, stop, rule)
@@ -247,14 +278,39 @@ class _Batch:
             raise ColumnsError(name, "is a column of words where a number is asked")
         return column[start:stop]
 
-    def _learn(self, start: int, keys: Whole, rows: npt.NDArray[np.int32]) -> None:
-        """Write the plans of keys that were not met before."""
-        fresh, first = np.unique(keys[rows == _UNSEEN], return_index=True)
-        places = np.flatnonzero(rows == _UNSEEN)[first]
-        for key, place in zip(fresh, places, strict=True):
-            plan = self.program.plan(self._bill(start + int(place)))
-            self._seen[key] = len(self._plans)
-            self._plans.append(self._row(plan))
+    def _rows(self, start: int, stop: int) -> npt.NDArray[np.int32]:
+        """Say by which row of `_plans` each bill of a chunk is split."""
+        if not len(self._seen):
+            return self._rows_by_key(start, stop)
+        keys = self._key_of.codes(start, stop)
+        rows = self._seen[keys]
+        if (rows == _UNSEEN).any():
+            fresh, first = np.unique(keys[rows == _UNSEEN], return_index=True)
+            places = np.flatnonzero(rows == _UNSEEN)[first]
+            for key, place in zip(fresh, places, strict=True):
+                self._seen[key] = self._learn(start + int(place))
+            rows = self._seen[keys]
+        return rows
+
+    def _rows_by_key(self, start: int, stop: int) -> npt.NDArray[np.int32]:
+        """Do so where the facts differ in too many ways for a table."""
+        parts = np.stack([of(start, stop) for of, _ in self._key_of.parts], axis=1)
+        keys, first, inverse = np.unique(
+            parts, axis=0, return_index=True, return_inverse=True
+        )
+        rows = np.empty(len(keys), np.int32)
+        for number, (key, place) in enumerate(zip(keys, first, strict=True)):
+            name = tuple(int(part) for part in key)
+            if name not in self._met:
+                self._met[name] = self._learn(start + int(place))
+            rows[number] = self._met[name]
+        return rows[inverse.reshape(-1)]
+
+    def _learn(self, row: int) -> int:
+        """Find the plan of a bill whose like was not met before."""
+        plan = self.program.plan(self._bill(row))
+        self._plans.append(self._row(plan))
+        return len(self._plans) - 1
 
     def _bill(self, row: int) -> dict[str, object]:
         """Read one bill's facts, for its plan."""
@@ -307,9 +363,7 @@ class _Batch:
         ).view(np.int64)
         ratio = self._own(low, high, base, codes, whose, one)
         np.multiply(ratio, within, out=ratio)
-        upfront = _round_lines(ratio, one)
-        if one.unit > 1 or one.mode is RoundingMode.UP:
-            np.minimum(upfront, within, out=upfront)
+        upfront = self._upfront(ratio, within, used, whose)
         offsets = bills.offsets[start : stop + 1] - low
         total = _sums(amount, offsets)
         insured = _sums(amounts, offsets)
@@ -324,6 +378,26 @@ class _Batch:
         }
         self._sum_lanes(sums, within, upfront, codes, offsets, used, whose)
         return sums
+
+    def _upfront(
+        self,
+        products: Whole,
+        within: Whole,
+        used: npt.NDArray[np.int32],
+        whose: npt.NDArray[np.int32] | None,
+    ) -> Whole:
+        """Round the lines' own shares, each as its own pack's day rounds."""
+        rules = [self._rules[int(index)] for index in used]
+        if len({(rule.unit, rule.mode) for rule in rules}) == 1:
+            upfront = _round_lines(products, rules[0])
+        else:
+            upfront = np.zeros_like(products)
+            for index, rule in zip(used, rules, strict=True):
+                mine = whose == index
+                upfront[mine] = _round_lines(products[mine], rule)
+        if any(rule.unit > 1 or rule.mode is RoundingMode.UP for rule in rules):
+            np.minimum(upfront, within, out=upfront)
+        return upfront
 
     def _own(  # noqa: PLR0913, PLR0917 # one chunk's columns, by position
         self,
@@ -432,7 +506,9 @@ class _KeyCodes:
                 continue
             if column is None or isinstance(column, Words):
                 raise ColumnsError(name, "is missing: a whole number of days")
-            self._stretch(column, epochs)
+            # Nought is no day of knowledge; the earliest day is another matter.
+            days_of = np.insert(epochs, 0, 1) if name == "known" else epochs
+            self._stretch(column, days_of)
         for name, cuts in names:
             found = bills.facts.get(name)
             if found is None:
@@ -446,10 +522,6 @@ class _KeyCodes:
         self.size = 1
         for _, width in self.parts:
             self.size *= width
-        if self.size > _MOST_KEYS:
-            problem = "they differ in more ways than one batch can hold"
-            name = "facts"
-            raise ColumnsError(name, problem)
 
     def _stretch(self, column: Whole, cuts: Whole) -> None:
         def of(start: int, stop: int) -> Whole:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from settlement.money import Money
@@ -28,6 +28,7 @@ from settlement.policy import (
     Base,
     Bearer,
     Change,
+    Deductible,
     Fund,
     Measure,
     Modifier,
@@ -57,11 +58,12 @@ def write_plan(
     """
     pack = choice.pack
     rounding = choice.one(pack.rounding).value
-    writer = _Writer(pack, choice, Line(), rounding, {}, {})
+    writer = _Writer(pack, choice, Line(), rounding)
     writer.opening()
     for lane in rule.lanes:
         writer.figures[f"in_scope.{lane}"] = writer.line.fact(f"in_scope.{lane}")
     funds = tuple(writer.fund(fund, applies) for fund, applies in applying)
+    writer.move(("scope_entered",), writer.figures["in_scope"])
     writer.figures["cash"] = writer.left
     ids = {fund.id for fund in pack.funds}
     outputs = tuple(
@@ -88,9 +90,11 @@ class _Writer:
     choice: Choice
     line: Line
     rounding: RoundingRule
-    figures: dict[str, int]
-    moves: dict[str, int]
+    figures: dict[str, int] = field(default_factory=dict)
+    moves: dict[str, int] = field(default_factory=dict)
     left: int = 0  #: what nobody has paid yet
+    earlier: int = 0  #: of the deductible, taken in an earlier part of the stay
+    spent: dict[str, int] = field(default_factory=dict)  #: of each balance
 
     def rounded(self, numerator: int, denominator: int) -> int:
         how = self.rounding.how
@@ -113,6 +117,16 @@ class _Writer:
                 register if held is None else self.line.add(held, register)
             )
 
+    def stands(self, names: Sequence[str]) -> int:
+        """Add up accumulators as they stand, what this bill has moved included."""
+        held = [
+            register
+            for name in names
+            for register in (self.line.fact(name), self.moves.get(name))
+            if register is not None
+        ]
+        return self.line.add(*held)
+
     def opening(self) -> None:
         """Take the sums of the lines, what the hospital bears, and the prepayment."""
         line, scope = self.line, self.pack.scope
@@ -127,7 +141,8 @@ class _Writer:
         over_quota = zero
         if quota is not None:
             whole = self.fen(self.choice.fen(quota.value))
-            over_quota = line.least(in_scope, line.floor0(line.sub(total, whole)))
+            beyond = line.floor0(line.sub(line.sub(total, hospital), whole))
+            over_quota = line.least(in_scope, beyond)
             hospital = line.add(hospital, over_quota)
         prepay = zero
         ratio = self.choice.maybe(scope.prepay)
@@ -146,7 +161,7 @@ class _Writer:
             "hospital": hospital,
         }
         self.left = line.sub(total, hospital)
-        self.move(("scope_entered",), in_scope)
+        self.earlier = line.fact("deductible_taken")
         self._share()
 
     def _share(self, taken: int | None = None, paid: int | None = None) -> None:
@@ -241,6 +256,11 @@ class _Writer:
             f"{name}.over_cap_scope": line.add(beyond, self._unpaid_scope(done, rooms)),
         }
         self.left = line.sub(self.left, done.paid)
+        for cap in done.caps:
+            of = cap.wording.value.of
+            if of:
+                spent = self.spent.get(of, line.const(0))
+                self.spent[of] = line.add(spent, done.paid)
         if done.fund.benefit:
             self._share(done.taken, done.paid)
         if done.counts is not None:
@@ -259,20 +279,22 @@ class _Writer:
         if not rooms:
             return line.const(0)
         room = line.least(*rooms)
-        below = line.const(0)
-        rest = line.const(0)
         den = line.const(done.denominator)
+        whole = line.mul(room, den)
+        paid = rest = line.const(0)
         for band in done.bands:
-            num = band.ratio.numerator
-            left = line.floor0(line.sub(room, below))
-            # A ratio of nothing divides by one and lets the whole part in.
-            safe = line.most(num, line.const(1))
-            reached = line.least(band.part, self.rounded(line.mul(left, den), safe))
-            inside = line.sub(
-                band.part, line.if_positive(num, line.sub(band.part, reached))
-            )
+            # What is left of the cap below this band, times the denominator.
+            left = line.floor0(line.sub(whole, paid))
+            product = line.mul(band.part, band.ratio.numerator)
+            if band.ratio.fixed:
+                reached = self.rounded(left, band.ratio.numerator)
+                inside = line.least(band.part, reached)
+            else:
+                inside = line.if_positive(left, band.part)
             rest = line.add(rest, line.sub(band.part, inside))
-            below = line.add(below, self.rounded(line.mul(band.part, num), den))
+            if self.rounding.at is RoundAt.BAND:
+                product = line.mul(self.rounded(product, den), den)
+            paid = line.add(paid, product)
         return line.if_positive(done.over_cap, rest)
 
     def caps(self, fund: Fund) -> tuple[CapPlan, ...]:
@@ -285,7 +307,8 @@ class _Writer:
             cap = wording.value
             line = self.line
             if cap.of:
-                room = line.fact(cap.of)
+                spent = self.spent.get(cap.of, line.const(0))
+                room = line.floor0(line.sub(line.fact(cap.of), spent))
                 out.append(CapPlan(name, wording, room, line.const(0), None))
                 continue
             if cap.amount is None:
@@ -295,7 +318,7 @@ class _Writer:
             if cap.per is Per.DAY:
                 days = line.most(line.fact("days"), line.const(1))
                 most = line.mul(most, days)
-            used = line.add(*map(line.fact, cap.used))
+            used = self.stands(cap.used)
             room = line.floor0(line.sub(most, used)) if cap.used else most
             out.append(CapPlan(name, wording, room, used, whole))
         return tuple(out)
@@ -315,26 +338,9 @@ class _Writer:
             changed, value = self._changed(
                 self.choice.all(fund.deductible_changes, facts), text
             )
-            whole = self.fen(value)
-            used = zero
-            due = whole
-            match wording.value.per:
-                case Per.YEAR:
-                    used = line.add(*map(line.fact, wording.value.used))
-                    due = line.floor0(line.sub(whole, used))
-                case Per.DAY | Per.DAYS:
-                    each = line.const(max(wording.value.days, 1))
-                    days = line.most(line.fact("days"), line.const(1))
-                    due = line.mul(whole, line.ceil_div(days, each))
-                case _:
-                    pass
-            if base.span is not Span.CUMULATIVE:
-                # The rest of a stay over the year's end does not pay it twice.
-                due = line.floor0(line.sub(due, line.fact("deductible_taken")))
-            taken = line.least(entered, due)
-            if base.span is Span.CUMULATIVE:
-                taken = zero
-            plan = DeductiblePlan(wording, text, changed, whole, used, due, taken)
+            plan = self._due_now(
+                wording, text, (changed, value), entered, fund, base.span
+            )
         taken = zero if plan is None else plan.taken
         due = zero if plan is None else plan.due
         if base.span is Span.CUMULATIVE:
@@ -347,6 +353,50 @@ class _Writer:
             start = before
             end = line.add(before, line.sub(entered, taken))
         return plan, taken, start, end
+
+    def _due_now(  # noqa: PLR0913, PLR0917 # a deductible, and what it is taken from
+        self,
+        wording: Wording[Deductible],
+        text: Fraction,
+        changed: tuple[tuple[Changed, ...], Fraction],
+        entered: int,
+        fund: Fund,
+        span: Span,
+    ) -> DeductiblePlan:
+        """Write what of a deductible is due now, and as far as the base reaches."""
+        line = self.line
+        zero = line.const(0)
+        whole = self.fen(changed[1])
+        used = earlier = zero
+        times = line.const(1)
+        due = whole
+        match wording.value.per:
+            case Per.YEAR:
+                used = self.stands(wording.value.used)
+                due = line.floor0(line.sub(whole, used))
+            case Per.DAY | Per.DAYS:
+                each = line.const(max(wording.value.days, 1))
+                days = line.most(line.fact("days"), line.const(1))
+                times = line.ceil_div(days, each)
+                due = line.mul(whole, times)
+            case _:
+                pass
+        if span is Span.CUMULATIVE:
+            taken = zero
+        else:
+            if fund.benefit:
+                # The rest of a stay over the year's end does not pay it twice.
+                earlier = self.earlier
+                rest = line.floor0(line.sub(due, earlier))
+                self.earlier = line.floor0(line.sub(earlier, due))
+                due = rest
+            taken = line.least(entered, due)
+            if fund.benefit:
+                inside = line.sub(self.figures["in_scope"], self.figures["deductible"])
+                taken = line.least(taken, line.floor0(inside))
+        return DeductiblePlan(
+            wording, text, changed[0], whole, used, times, earlier, due, taken
+        )
 
     def _changed(
         self, wordings: Sequence[Wording[Modifier]], value: Fraction
@@ -379,31 +429,19 @@ class _Writer:
         changes = sorted(
             self.choice.all(fund.ratio_changes), key=lambda w: w.value.order
         )
-        ratios = [_ratio(band.ratio, changes) for band in wording.value]
-        denominator = math.lcm(
-            *(
-                part.denominator
-                for fixed, per_year, _ in ratios
-                for part in (fixed, per_year)
-            )
-        )
+        age = int(self.choice.facts.get("age", 0))
+        ratios = [_ratio(band.ratio, changes, age) for band in wording.value]
+        denominator = math.lcm(*(fixed.denominator for fixed, _ in ratios))
         out = []
-        for band, (fixed, per_year, changed) in zip(wording.value, ratios, strict=True):
+        for band, (fixed, changed) in zip(wording.value, ratios, strict=True):
             numerator = line.const(int(fixed * denominator))
-            if per_year:
-                age = line.mul(
-                    line.fact("age"), line.const(int(per_year * denominator))
-                )
-                numerator = line.least(
-                    line.floor0(line.add(numerator, age)), line.const(denominator)
-                )
             # From zero on the axis both ends are above it: no need to compare.
             low = line.most(start, line.const(int(band.low))) if band.low else start
             high = end
             if band.high is not None:
                 high = line.least(end, line.const(int(band.high)))
             part = line.floor0(line.sub(high, low))
-            ratio = RatioPlan(wording, band.ratio, changed, fixed, per_year, numerator)
+            ratio = RatioPlan(wording, band.ratio, changed, fixed, numerator)
             out.append(BandPlan(band, ratio, part))
         return tuple(out), denominator
 
@@ -443,10 +481,10 @@ class _Writer:
 
 
 def _ratio(
-    text: Fraction, changes: Sequence[Wording[Modifier]]
-) -> tuple[Fraction, Fraction, tuple[Changed, ...]]:
-    """Change a ratio, in the pack's order; the rest of it may grow with age."""
-    fixed, per_year = text, Fraction(0)
+    text: Fraction, changes: Sequence[Wording[Modifier]], age: int
+) -> tuple[Fraction, tuple[Changed, ...]]:
+    """Change a ratio, in the pack's order, and keep it between nothing and all."""
+    fixed = text
     out = []
     for wording in changes:
         change = wording.value
@@ -456,18 +494,14 @@ def _ratio(
                 fixed += change.value
             case Change.FACTOR:
                 fixed *= change.value
-                per_year *= change.value
             case Change.OWN_SHARE:
                 fixed = 1 - change.value * (1 - fixed)
-                per_year *= change.value
             case Change.AGE_POINTS:
-                per_year += change.value
+                fixed += change.value * age
             case Change.LIMITS:
                 fixed = min(max(fixed, change.value), change.most)
             case _:
                 msg = f"{change.change} does not change a ratio"
                 raise AssertionError(msg)
         out.append(Changed(wording, was, fixed))
-    if not per_year:
-        fixed = min(max(fixed, Fraction(0)), Fraction(1))
-    return fixed, per_year, tuple(out)
+    return min(max(fixed, Fraction(0)), Fraction(1)), tuple(out)

@@ -15,7 +15,15 @@ from collections.abc import Callable, Mapping
 from settlement.claim import Cause
 from settlement.compiler import write_plan
 from settlement.plan import Choice, Denied, Plan
-from settlement.policy import NONE, NUMBERS, WORDS, Pack, RoundingRule
+from settlement.policy import (
+    NONE,
+    NUMBERS,
+    WORDS,
+    Amount,
+    Change,
+    Pack,
+    RoundingRule,
+)
 from settlement.program import (
     ABSENT,
     LINE_SCALE,
@@ -31,6 +39,8 @@ UNMET = "R"
 #: Plans kept at once; a site meets a few dozen, random bills some thousands.
 _MOST_PLANS = 20_000
 _FAR = dt.date.max
+#: Nobody insured is older.
+_OLDEST = 150
 
 
 class Program:
@@ -52,6 +62,8 @@ class Program:
             *(fund.id for fund in pack.funds),
             "cash",
         )
+        #: Words a pack may make up; another one counts as none.
+        self._words = {n: _line_words(pack, n) for n in ("disease", "premium")}
         self._days = _change_days(pack)
         self._keys: dict[tuple[int, int], _Key] = {}
         self._plans: dict[tuple[object, ...], Plan | Denied] = {}
@@ -108,9 +120,8 @@ class Program:
                         cuts[name].add(most + 1)
         if "tier" in names:
             names["deductible_tier"] = None
-        grows = _growth_cuts(self.pack)
-        if grows:
-            cuts.setdefault("insured_months", set()).update(grows)
+        for name, steps in _stepwise(self.pack).items():
+            cuts.setdefault(name, set()).update(steps)
         facts: list[tuple[str, list[int] | None]] = [(name, None) for name in names]
         return [*facts, *((n, sorted(c)) for n, c in cuts.items())], self._days
 
@@ -126,7 +137,9 @@ class Program:
     def _key(self, bill: Mapping[str, object]) -> _Key:
         on: int = bill["on"]  # type: ignore[assignment] # an ordinal, by the contract of a bill
         known: int = bill.get("known", 0)  # type: ignore[assignment] # as above
-        epoch = (bisect_right(self._days, on), bisect_right(self._days, known))
+        # No day of knowledge is not an early one: all texts are seen then.
+        seen = bisect_right(self._days, known) if known else -1
+        epoch = (bisect_right(self._days, on), seen)
         key = self._keys.get(epoch)
         if key is None:
             day = dt.date.fromordinal(on)
@@ -138,6 +151,9 @@ class Program:
         facts: dict[str, str | int] = {
             name: value for name, value in bill.items() if isinstance(value, str | int)
         }
+        for name, words in self._words.items():
+            if name in facts and facts[name] not in words:
+                facts[name] = NONE
         return Choice(self.pack, key.day, key.known, facts, self.groups, self.causes)
 
     def _written(self, bill: Mapping[str, object], key: _Key) -> Plan | Denied:
@@ -236,9 +252,8 @@ class _Key:
                         cuts[name].add(most + 1)
         if "tier" in names:
             names.add("deductible_tier")
-        grows = _growth_cuts(pack)
-        if grows:
-            cuts.setdefault("insured_months", set()).update(grows)
+        for name, steps in _stepwise(pack).items():
+            cuts.setdefault(name, set()).update(steps)
         asked = [name for name in (*WORDS, "deductible_tier") if name in names]
         self.names = (*asked, *(name for name in NUMBERS if name in cuts))
         self.readers: list[Callable[[Mapping[str, object]], object]] = [
@@ -261,20 +276,26 @@ def _stretch(name: str, cuts: list[int]) -> Callable[[Mapping[str, object]], obj
     return read
 
 
-def _growth_cuts(pack: Pack) -> set[int]:
-    """List the months at which an amount that grows with them takes its next step."""
-    cuts = set()
+def _stepwise(pack: Pack) -> dict[str, set[int]]:
+    """List the numbers at which a value takes its next step, by fact.
+
+    An amount that grows with the insured months steps with them; a ratio that grows
+    with age is another one every year.
+    """
+    steps: dict[str, set[int]] = {}
+    amounts: list[Amount | None] = []
+    if pack.scope.quota is not None:
+        amounts += [wording.value for wording in pack.scope.quota.wordings]
     for fund in pack.funds:
-        amounts = [
-            wording.value.amount
-            for rule in fund.caps.values()
-            for wording in rule.wordings
-        ]
+        amounts += [w.value.amount for r in fund.caps.values() for w in r.wordings]
         if fund.deductible is not None:
             amounts += [w.value.amount for w in fund.deductible.wordings]
-        for amount in amounts:
-            if amount is None or not amount.growth_months or not amount.growth:
-                continue
-            steps = math.ceil(amount.growth_most / amount.growth)
-            cuts |= {amount.growth_months * step for step in range(1, steps + 1)}
-    return cuts
+        changes = () if fund.ratio_changes is None else fund.ratio_changes.wordings
+        if any(w.value.change is Change.AGE_POINTS for w in changes):
+            steps["age"] = set(range(1, _OLDEST + 1))
+    for amount in amounts:
+        if amount is not None and amount.growth_months and amount.growth:
+            count = math.ceil(amount.growth_most / amount.growth)
+            months = steps.setdefault("insured_months", set())
+            months |= {amount.growth_months * n for n in range(1, count + 1)}
+    return steps

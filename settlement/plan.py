@@ -126,13 +126,12 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class RatioPlan:
-    """The ratio of one band: ``fixed + per_year x age``, as changed."""
+    """The ratio of one band, as the text states it and as changed."""
 
     wording: Wording[tuple[Band, ...]]
     text: Fraction  #: as the band says
     changes: tuple[Changed, ...]
     fixed: Fraction
-    per_year: Fraction
     numerator: int  #: register, over the fund's denominator
 
 
@@ -164,7 +163,9 @@ class DeductiblePlan:
     text: Fraction  #: fen, as the wording says, indexes worked out
     changes: tuple[Changed, ...]
     whole: int  #: register: due for the whole year or visit, changed
-    used: int  #: register: of that taken before
+    used: int  #: register: of that taken before in the year
+    times: int  #: register: how often it is due (each so many days)
+    earlier: int  #: register: taken in an earlier part of the same stay
     due: int  #: register: due now
     taken: int  #: register: as far as the base reaches
 

@@ -186,12 +186,19 @@ class _Fund:
             return None
         at = self.at
         due = str(Money(at(told.whole)))
+        if at(told.times) > 1:
+            due = f"{due} x {at(told.times)}"
         if at(told.used):
             due = f"max({due} - {Money(at(told.used))}, 0.00)"
-        elif at(told.due) != at(told.whole):
-            due = str(Money(at(told.due)))
-        arithmetic = f"min({due}, {Money(at(self.plan.entered))}) = "
-        arithmetic += str(Money(at(told.taken)))
+        if at(told.earlier):
+            due = f"max({due} - {Money(at(told.earlier))}, 0.00)"
+        taken, entered = Money(at(told.taken)), Money(at(self.plan.entered))
+        if self._cumulative:
+            arithmetic = str(taken)  # it lies on the year's sum, not on this bill
+        elif taken < min(Money(at(told.due)), entered):
+            arithmetic = f"min(min({due}, {entered}), {taken}) = {taken}"
+        else:
+            arithmetic = f"min({due}, {entered}) = {taken}"
         text = yuan(told.text)
         return self._reason(
             "deductible",
@@ -222,7 +229,13 @@ class _Fund:
                     )
                 )
             else:
-                out.append(self._capped(core, paid, room - (left + paid), reason))
+                taken = room - (left + paid)
+                if exact == due:
+                    out.append(self._capped(core, paid, taken, reason))
+                else:
+                    told = _arrow(f"{core} = {yuan(exact)}", exact, Money(due))
+                    whole = replace(reason, arithmetic=told)
+                    out.append(self._capped(str(Money(due)), paid, taken, whole))
         if not out and not plan.fund.benefit:
             return []
         if not out:
@@ -271,21 +284,34 @@ class _Fund:
         plan, at = self.plan, self.at
         how = plan.rounding.how
         reached = [band for band in plan.bands if at(band.part)]
+        exact = [at(band.part) * self._ratio(band) for band in reached]
+        dues = []
         running, given = Fraction(0), 0
-        for number, band in enumerate(reached, start=1):
-            exact = at(band.part) * self._ratio(band)
+        for share in exact:
             if plan.rounding.at is RoundAt.BAND and not self._cumulative:
-                yield band, exact, Money.rounded(exact, how).fen
+                dues.append(Money.rounded(share, how).fen)
                 continue
-            running += exact
-            due = Money.rounded(running, how).fen - given
-            if number == len(reached) and self._cumulative:
-                rest = at(plan.due) - given
-                # By rounding alone the difference of two sums is a fen off at most.
-                if abs(rest - due) <= how.unit_fen and plan.least is None:
-                    due = rest
-            yield band, exact, due
-            given += due
+            running += share
+            dues.append(Money.rounded(running, how).fen - given)
+            given += dues[-1]
+        if self._cumulative and plan.least is None:
+            self._spare(dues)
+        yield from zip(reached, exact, dues, strict=True)
+
+    def _spare(self, dues: list[int]) -> None:
+        """Hand out what rounding two sums leaves: the highest band first.
+
+        The difference of two rounded sums is a unit off its own rounding at most. No
+        share goes below zero.
+        """
+        spare = self.at(self.plan.due) - sum(dues)
+        if abs(spare) > self.plan.rounding.how.unit_fen:
+            return
+        for number in range(len(dues) - 1, -1, -1):
+            if dues[number]:
+                now = max(dues[number] + spare, 0)
+                spare -= now - dues[number]
+                dues[number] = now
 
     @property
     def _cumulative(self) -> bool:
@@ -314,7 +340,10 @@ class _Fund:
         entered, paid = at(plan.entered), at(plan.paid)
         value = Money(entered) if balance is None else Money(at(balance.room))
         reason = self._reason("account", str(value), "", plan.base_text.clause)
-        return f"min({value}, {Money(entered)})", Fraction(paid), paid, reason
+        core = f"min({value}, {Money(entered)})"
+        if Money(paid) < min(value, Money(entered)):
+            core = f"min({core}, {Money(paid)})"
+        return core, Fraction(paid), paid, reason
 
     def _guarantee(
         self, text: Wording[AtLeast], owed: int, more: int
@@ -338,11 +367,10 @@ class _Fund:
         value = reason.value
         if tightest.whole is not None:
             value = yuan(tightest.whole)
-        cause = replace(reason, arithmetic="")
         return Charge(
             plan.fund.payer,
             amount,
-            self._reason("cap", value, arithmetic, tightest.wording.clause, (cause,)),
+            self._reason("cap", value, arithmetic, tightest.wording.clause, (reason,)),
         )
 
     def _room(self, cap: CapPlan, taken: int) -> str:

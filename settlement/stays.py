@@ -9,7 +9,7 @@ from settlement.claim import Accumulators, Claim, FeeLine, Insured
 from settlement.engine import settle
 from settlement.money import Money
 from settlement.policy import Pack
-from settlement.split import Split
+from settlement.split import Payer, Split
 
 
 def split_at_year_end(
@@ -38,9 +38,11 @@ def split_at_year_end(
     if not earlier or not pack.year.on(on).value.split_stays:
         return (claim,)
     turn = _first_day(pack, last_year, on)
+    begun = min(line.on for line in earlier if line.on is not None)
+    days = min((turn - begun).days, claim.visit.days)
     first = replace(
         claim,
-        visit=replace(claim.visit, on=turn - dt.timedelta(days=1)),
+        visit=replace(claim.visit, on=turn - dt.timedelta(days=1), days=days),
         lines=earlier,
     )
     later = tuple(line for line in claim.lines if line not in earlier)
@@ -52,6 +54,7 @@ def split_at_year_end(
         claim,
         visit=replace(
             claim.visit,
+            days=claim.visit.days - days,
             deductible_taken=claim.visit.deductible_taken + taken,
             carried_on=True,
         ),
@@ -66,11 +69,19 @@ def _with_balance(claim: Claim, outcome: object) -> Insured:
     """Leave the second part what the first one left in the account."""
     if not isinstance(outcome, Split):
         return claim.insured
-    return replace(claim.insured, account_balance=outcome.account_balance)
+    family = outcome.paid_by(Payer.FAMILY_ACCOUNT)
+    return replace(
+        claim.insured,
+        account_balance=outcome.account_balance,
+        family_balance=claim.insured.family_balance - family,
+    )
 
 
 def _year(line: FeeLine, claim: Claim, pack: Pack) -> int:
-    return pack.year_of(line.on or claim.visit.on)
+    """Name the insured year of a line, as the text of the last day counts years."""
+    day = line.on or claim.visit.on
+    starts = _first_day(pack, day.year, claim.visit.on)
+    return day.year if day >= starts else day.year - 1
 
 
 def _first_day(pack: Pack, year: int, on: dt.date) -> dt.date:

@@ -19,7 +19,7 @@ _DIGITS = 40
 #: and by less than this for a share of a sum that was rounded once (a spare fen).
 _COARSEST = Decimal(1)
 
-_PIECE = re.compile(r"\s*(min|max|\d+(?:\.\d+)?%?|\d+/\d+%?|[-+x(),])")
+_PIECE = re.compile(r"\s*(min|max|\d+/\d+%?|\d+(?:\.\d+)?%?|[-+x(),])")
 _PARTS = ("uncovered", "over_price_limit", "upfront_share", "in_scope")
 _PERSON = ("account", "family_account", "cash")
 _NO_FUND = (*_PERSON, "hospital")

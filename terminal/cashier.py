@@ -37,8 +37,8 @@ from settlement.centre.port import (
     Order,
     Person,
 )
-from settlement.claim_facts import claim_to_json
 from settlement.claim import Claim, Hospital, Insurance, Insured, Tier, Visit, VisitKind
+from settlement.claim_facts import claim_to_json
 from settlement.engine import settle as split_claim
 from settlement.errors import PolicyNotInForceError
 from settlement.facts import (

@@ -165,12 +165,8 @@ def batch_duckdb_us(_folder: Path) -> Figure:
 
 def _columns(name: str, reference_name: str) -> Figure:
     # Heavy libraries: only these figures load them.
-    from settlement.columns import split_columns  # noqa: PLC0415
-    from terminal.bench.split_columns import (  # noqa: PLC0415
-        ByDuckDb,
-        ByHand,
-        columns_of,
-    )
+    from settlement.columns import columns_of, split_columns  # noqa: PLC0415
+    from terminal.bench.split_columns import ByDuckDb, ByHand  # noqa: PLC0415
 
     bills = random_bills(_BATCH)
     columns = columns_of(bills)

@@ -9,34 +9,7 @@ import numpy as np
 from settlement.columns import Bills, Words
 from terminal.bench.split_work import TIERS, VERSIONS, Bill
 
-_SORTS = ("A", "B", "C")
 _WHOLE = 10_000
-
-
-def columns_of(bills: list[Bill]) -> Bills:
-    """Lay bills out as the engine's columns."""
-    facts: dict[str, Any] = {}
-    for name, value in bills[0].items():
-        if name == "lines":
-            continue
-        if isinstance(value, str):
-            words = tuple(sorted({bill[name] for bill in bills}))
-            codes = [words.index(bill[name]) for bill in bills]
-            facts[name] = Words(np.array(codes, np.int8), words)
-        else:
-            facts[name] = np.array([bill[name] for bill in bills], np.int64)
-    lines = [line for bill in bills for line in bill["lines"]]
-    sizes = [len(bill["lines"]) for bill in bills]
-    return Bills(
-        facts=facts,
-        offsets=np.concatenate(([0], np.cumsum(sizes))).astype(np.int64),
-        amount=np.array([line["amount"] for line in lines], np.int64),
-        limit=np.array([line["limit"] for line in lines], np.int64),
-        ratio=np.array([line["ratio"] for line in lines], np.int32),
-        sort=Words(
-            np.array([_SORTS.index(line["sort"]) for line in lines], np.int8), _SORTS
-        ),
-    )
 
 
 class ByHand:
@@ -67,6 +40,7 @@ class ByHand:
             "amount": bills.amount,
             "limit": np.where(bills.limit < 0, 0, bills.limit),
             "ratio": np.where(bills.ratio < 0, 0, bills.ratio // 100).astype(np.int16),
+            # 0 for class A, 1 for B, 2 for C: the words stand in their order.
             "class": bills.sort.codes,
             "starts": bills.offsets[:-1],
             "tier": np.array([TIERS.index(bill["tier"]) for bill in source]),

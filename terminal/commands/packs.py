@@ -6,8 +6,9 @@ import base64
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import click
@@ -18,7 +19,8 @@ from config.errors import (
     PackExamFailedError,
     PackRefusedError,
 )
-from config.exam import cases_file, exam
+from config.exam import cases_file, exam, read_cases
+from config.mutation import Caught, mutate
 from config.pack_archive import (
     BASE,
     CASES,
@@ -30,16 +32,24 @@ from config.pack_archive import (
     public_bytes,
     read_key,
 )
+from config.pack_lint import warnings
 from config.pack_store import open_store
 from config.packs import BASE_SUFFIX, base_of, load_packs, pack_files, read_pack
 from config.settings import Settings
 from settlement.errors import PackError, SettlementError
 from settlement.policy import Pack
+from settlement.reasons import percent
 from terminal.commands.output import NO, YES, JsonValue, print_json, verdict
 
 
-def run_packs_check(folder: Path, *, as_json: bool) -> int:
-    """Print one line a pack; 1 with the first thing wrong if one does not load.
+def run_packs_check(folder: Path, *, as_json: bool, changed: bool = False) -> int:
+    """Print one line a pack; 1 if one does not load or fails its exam.
+
+    Args:
+        folder: where the packs lie.
+        as_json: print for a program.
+        changed: also change every value of each pack once, and say how many of the
+            changes its own exam notices.
 
     Raises:
         OSError: a file cannot be read.
@@ -59,11 +69,79 @@ def run_packs_check(folder: Path, *, as_json: bool) -> int:
         else:
             click.echo(problem, err=True)
         return NO
+    checked = [
+        _checked(path, pack, folder, changed=changed)
+        for path, pack in zip(pack_files(folder), packs, strict=True)
+    ]
+    good = all(not one.failures for one in checked)
     if as_json:
-        print_json({"ok": True, "packs": [_facts(pack) for pack in packs]})
+        shown: list[JsonValue] = [one.facts() for one in checked]
+        print_json({"ok": good, "packs": shown})
     else:
-        click.echo("\n".join(map(_line, packs)))
-    return YES
+        click.echo("\n".join(line for one in checked for line in one.lines()))
+    return YES if good else NO
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """What a check of one pack came to."""
+
+    pack: Pack
+    cases: int
+    failures: tuple[str, ...]
+    warned: tuple[str, ...]
+    caught: Caught | None
+
+    def facts(self) -> dict[str, JsonValue]:
+        """Tell it to a program."""
+        facts = _facts(self.pack)
+        facts |= {
+            "cases": self.cases,
+            "failures": list(self.failures),
+            "warnings": list(self.warned),
+        }
+        if self.caught is not None:
+            facts["mutants"] = self.caught.mutants
+            facts["caught_bp"] = self.caught.share_bp
+            facts["survivors"] = [str(mutant) for mutant in self.caught.survivors]
+        return facts
+
+    def lines(self) -> Iterator[str]:
+        """Tell it to a person."""
+        yield _line(self.pack)
+        passed = "passed" if self.cases and not self.failures else "FAILED"
+        yield (
+            f"  exam: {self.cases} cases, {passed}"
+            if self.cases or self.failures
+            else "  exam: none; it cannot be signed or installed without"
+        )
+        yield from (f"  failed: {failure}" for failure in self.failures)
+        yield from (f"  look at: {warning}" for warning in self.warned)
+        if self.caught is not None:
+            held = self.caught.mutants - len(self.caught.survivors)
+            share = percent(Fraction(self.caught.share_bp, 10_000))
+            yield f"  changed values noticed: {held} of {self.caught.mutants} ({share})"
+            yield from (f"  not noticed: {mutant}" for mutant in self.caught.survivors)
+
+
+def _checked(path: Path, pack: Pack, folder: Path, *, changed: bool) -> _Checked:
+    file = cases_file(path)
+    if not file.is_file():
+        return _Checked(pack, 0, (), warnings(pack), None)
+    data = file.read_bytes()
+    try:
+        count, failures = len(read_cases(data, pack)), exam(pack, data)
+    except PackError as error:
+        return _Checked(pack, 0, (str(error),), warnings(pack), None)
+    caught = None
+    if changed and not failures:
+        text = path.read_bytes()
+        base = base_of(text)
+        under = None
+        if base is not None:
+            under = (folder / f"{base}{BASE_SUFFIX}").read_bytes()
+        caught = mutate(text, pack.id.name, data, under)
+    return _Checked(pack, count, failures, warnings(pack), caught)
 
 
 def _facts(pack: Pack) -> dict[str, JsonValue]:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from settlement.claim import AMOUNTS
-from settlement.columns import Bills, Whole, Words, split_columns
+from settlement.columns import Bills, Figures, Whole, Words, split_columns
 from settlement.pack_program import Program
 from settlement.policy import Pack
 
@@ -50,31 +50,16 @@ def evaluate(program: Program, batch: Batch) -> dict[str, Whole]:
         ColumnsError: the batch lacks a column that the pack asks for.
         PackGapError: the pack says nothing, or two things, for one of the bills.
     """
-    bills = batch.bills
-    turn = _turns(batch.person)
-    names = (*AMOUNTS, *(n for n in program.pack.tallies if "@" not in n))
-    facts = dict(bills.facts)
-    for name in names:
-        held = facts.get(name)
-        if held is None or isinstance(held, Words):
-            facts[name] = np.zeros(len(bills), np.int64)
-        else:
-            facts[name] = held.copy()
+    year = _Year(program, batch)
     payers = {fund.id: fund.payer.value for fund in program.pack.funds}
     out = {
-        name: np.zeros(len(bills), np.int64)
+        name: np.zeros(len(batch.bills), np.int64)
         for name in (*dict.fromkeys(payers.values()), "hospital", "cash", "denied")
     }
-    standing: dict[str, Whole] = {}
-    for number in range(int(turn.max()) + 1 if len(turn) else 0):
+    turn = _turns(batch.person)
+    for number in range(int(turn.max(initial=-1)) + 1):
         rows = np.flatnonzero(turn == number)
-        if number:
-            for name in names:
-                column = facts[name]
-                if not isinstance(column, Words):
-                    column[rows] = standing[name][batch.person[rows]]
-        part = _rows(bills, facts, rows)
-        figures = split_columns(program, part, moves=names)
+        figures = year.split(rows, carried=number > 0)
         for fund, payer in payers.items():
             out[payer][rows] += figures.columns[fund]
         for name in ("hospital", "cash"):
@@ -82,18 +67,43 @@ def evaluate(program: Program, batch: Batch) -> dict[str, Whole]:
         # Where there is no benefit the person bears it all.
         out["cash"][rows] += np.where(figures.denied, figures.columns["total"], 0)
         out["denied"][rows] = figures.denied
-        for name in names:
-            if name not in standing:
-                standing[name] = np.zeros(int(batch.person.max()) + 1, np.int64)
-            held = facts[name]
-            if not isinstance(held, Words):
-                now = held[rows] + figures.moves[name]
-                standing[name][batch.person[rows]] = now
     return out
 
 
+class _Year:
+    """How each person's year stands, bill by bill."""
+
+    def __init__(self, program: Program, batch: Batch) -> None:
+        self.program = program
+        self.batch = batch
+        # A tally of a day or a month stays as it was recorded.
+        tallies = [name for name in program.pack.tallies if "@" not in name]
+        self.names = (*AMOUNTS, *tallies)
+        count, persons = len(batch.bills), int(batch.person.max(initial=-1)) + 1
+        self.before: dict[str, Whole] = {}
+        for name in self.names:
+            held = batch.bills.facts.get(name)
+            self.before[name] = np.zeros(count, np.int64)
+            if held is not None and not isinstance(held, Words):
+                self.before[name] = held.copy()
+        self.standing = {name: np.zeros(persons, np.int64) for name in self.names}
+
+    def split(self, rows: Whole, *, carried: bool) -> Figures:
+        """Split some bills, one a person, and carry each year on."""
+        person = self.batch.person[rows]
+        if carried:
+            for name in self.names:
+                self.before[name][rows] = self.standing[name][person]
+        facts = {**self.batch.bills.facts, **self.before}
+        part = _rows(self.batch.bills, facts, rows)
+        figures = split_columns(self.program, part, moves=self.names)
+        for name in self.names:
+            self.standing[name][person] = self.before[name][rows] + figures.moves[name]
+        return figures
+
+
 def _turns(person: Whole) -> Whole:
-    """Number each person's bills: 0 for the first, 1 for the second …"""
+    """Number each person's bills: 0 for the first, 1 for the second."""
     order = np.argsort(person, kind="stable")
     grouped = person[order]
     fresh = np.ones(len(person), np.bool_)

@@ -26,9 +26,7 @@ class SettledClaim:
     paid: dict[str, Money]  #: by `SettledAmounts` name, as the centre settled it
 
 
-def settled_claims(
-    path: Path, first: dt.date, last: dt.date
-) -> Iterator[SettledClaim]:
+def settled_claims(path: Path, first: dt.date, last: dt.date) -> Iterator[SettledClaim]:
     """Read what was settled and stands, oldest first.
 
     A settlement kept by a version that did not store its claim yet is left out.
@@ -40,7 +38,9 @@ def settled_claims(
         raise FileNotFoundError(2, "No such file", str(path))
     bodies: dict[str, dict[str, Any]] = {}
     state: dict[str, str] = {}
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+    with closing(
+        sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    ) as db:
         rows = db.execute(
             "SELECT settlement_id, kind, body FROM entry "
             "WHERE settlement_id IS NOT NULL ORDER BY seq"

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from settlement.journal import Journal, Record
+from settlement.journal_proof import verify
 from settlement.ledger import Account
 from settlement.lifecycle import OPEN, State
 from settlement.money import Money
 from settlement.seal import Sealer
-from settlement.journal_proof import verify
 
 if os.name != "posix":
     pytest.skip("limits and SIGKILL are those of POSIX", allow_module_level=True)

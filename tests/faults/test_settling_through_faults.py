@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from settlement.seal import Sealer, load_or_create_key
 from settlement.journal_proof import verify
+from settlement.seal import Sealer, load_or_create_key
 from tests.faults.bills import BILL_NO, a_bill_json
 from tests.faults.processes import (
     ALLOWED_S,

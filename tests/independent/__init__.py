@@ -1,0 +1,1 @@
+"""A second reading of the packs, in plain decimals, against the engine."""
