@@ -488,6 +488,7 @@ def centre(  # noqa: PLR0913 - its options, by name
     Listens on this machine only and prints its port as one line of JSON. In
     demonstration mode it knows the demonstration's persons and makes faults on order.
     """
+    from config.pack_store import open_store
     from terminal.centre_command import run_centre
 
     settings = load_settings(config)
@@ -500,7 +501,7 @@ def centre(  # noqa: PLR0913 - its options, by name
             secret_file=keys or settings.centre_keys_file,
             demonstration=settings.demonstration,
             region=settings.site.region,
-            packs_folder=settings.packs_folder,
+            packs=open_store(settings).in_force(),
             catalogue_file=settings.catalogue_file,
             tier=settings.site.tier,
             timezone=settings.site.timezone,

@@ -120,12 +120,13 @@ def split_columns(
         PackGapError: the pack says nothing, or two things, for one of the bills.
     """
     count = len(bills)
-    batch = _Batch(program, bills, tuple(moves))
     out = np.zeros((len(program.names) + len(moves), count), np.int64)
     denied = np.zeros(count, np.bool_)
+    batch = _Batch(program, bills, tuple(moves)) if count else None
     for start in range(0, count, chunk):
         stop = min(start + chunk, count)
-        batch.split(start, stop, out[:, start:stop], denied[start:stop])
+        if batch is not None:
+            batch.split(start, stop, out[:, start:stop], denied[start:stop])
     columns = dict(zip(program.names, out, strict=False))
     moved = dict(zip(moves, out[len(program.names) :], strict=True))
     return Figures(columns, denied, moved)

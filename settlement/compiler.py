@@ -290,7 +290,9 @@ class _Writer:
                 reached = self.rounded(left, band.ratio.numerator)
                 inside = line.least(band.part, reached)
             else:
-                inside = line.if_positive(left, band.part)
+                # Where nothing is paid the cap does not bite; it may have before.
+                bitten = line.if_positive(line.sub(paid, whole), band.part)
+                inside = line.sub(band.part, bitten)
             rest = line.add(rest, line.sub(band.part, inside))
             if self.rounding.at is RoundAt.BAND:
                 product = line.mul(self.rounded(product, den), den)

@@ -21,7 +21,6 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from config.card_profiles import load_profiles
 from config.catalogue import load_catalogue
 from config.centre_seed import load_persons
-from config.packs import load_packs
 from reader.emulator.key_service import KeyService
 from settlement.centre import persons
 from settlement.centre.book import Book, Clock
@@ -29,6 +28,7 @@ from settlement.centre.gate import Secrets
 from settlement.centre.server import create_centre
 from settlement.centre.serving import listen
 from settlement.claim import Tier
+from settlement.policy import Pack
 from terminal import key_seal, vouchers
 from terminal.centre_keys import load_or_make_secrets
 from terminal.key_window import KeyWindow
@@ -48,7 +48,7 @@ def run_centre(  # noqa: PLR0913 # what the command line says, passed on by name
     secret_file: Path,
     demonstration: bool,
     region: str,
-    packs_folder: Path,
+    packs: tuple[Pack, ...],
     catalogue_file: Path,
     tier: Tier = Tier.TERTIARY,
     timezone: dt.tzinfo | None = None,
@@ -65,7 +65,7 @@ def run_centre(  # noqa: PLR0913 # what the command line says, passed on by name
         demonstration: enrol the demonstration persons, obey ``X-Demo-Fault``, and
             answer for the keys of emulated cards.
         region: 参保地医保区划 the demonstration persons are insured in.
-        packs_folder: the policy packs.
+        packs: the policy packs, the installed ones among them.
         catalogue_file: the catalogue of items.
         tier: the level of the institutions it serves.
         timezone: the centre's own; every instant on the wire is wall time there.
@@ -86,7 +86,7 @@ def run_centre(  # noqa: PLR0913 # what the command line says, passed on by name
             persons.seed(book, load_persons(DEMO_PERSONS, region, book.now().year))
         app = create_centre(
             book,
-            load_packs(packs_folder),
+            packs,
             load_catalogue(catalogue_file),
             keys,
             demonstration=demonstration,

@@ -21,7 +21,8 @@ import click
 
 from config.card_settings import KeyHolder, PinStrategy, ReaderLink
 from config.catalogue import load_catalogue
-from config.packs import load_packs
+from config.errors import ConfigError
+from config.pack_store import open_store
 from config.settings import ROOT, Settings
 from settlement.errors import SettlementError
 from terminal.commands.output import print_json, verdict
@@ -240,9 +241,9 @@ def _ports(settings: Settings) -> Iterator[Finding]:
 def _policy(settings: Settings) -> Iterator[Finding]:
     today = dt.datetime.now(settings.site.timezone).date()
     try:
-        packs = load_packs(settings.packs_folder)
+        packs = open_store(settings).in_force()
         load_catalogue(settings.catalogue_file)
-    except (SettlementError, OSError) as error:
+    except (ConfigError, SettlementError, OSError) as error:
         yield Finding(
             "policy", Verdict.WRONG, str(error), "run_terminal.py packs check"
         )

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from config.catalogue import load_catalogue
-from config.packs import load_packs, pack_for
+from config.pack_store import open_store
+from config.packs import pack_for
 from config.settings import Settings
 from settlement.engine import settle
 from settlement.explain import Language
@@ -39,7 +40,7 @@ def run_quote(
         tier=settings.site.tier,
     )
     pack = pack_for(
-        load_packs(settings.packs_folder),
+        open_store(settings).in_force(),
         claim.insured.region,
         claim.insured.insurance,
         claim.visit.on,

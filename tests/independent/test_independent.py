@@ -163,7 +163,8 @@ def test_all_sides_agree_on_every_bill_to_the_fen(capsys):
         with capsys.disabled():
             print(  # noqa: T201 - the long run says what it did
                 f"\n{bills} bills ({settled} settled) of {len(SHIPPED)} shipped and "
-                f"{packs} random packs, {len(SIDES)} sides: {different} differences"
+                f"{packs} random packs, {len(SIDES)} sides and columns: "
+                f"{different} differences"
             )
     assert bills >= COUNT
     assert sum(each.settled for each in found) > bills // 2
