@@ -3,7 +3,8 @@
 The cases lie beside the pack (``<pack>.cases.toml``). ``[cases]`` states what all of
 them share; a ``[[case]]`` states its own. ``expected`` are amounts in yuan by the
 names of `SettledAmounts` (what is not named is 0.00), or by an accumulator's name
-under ``after``; ``refused`` is a refusal's code; ``wrong`` are figures that a naive
+under ``after``; ``splits_stays`` and ``replays_the_year`` are what the pack has to
+say of stays and refunds on that day; ``refused`` is a refusal's code; ``wrong`` are figures that a naive
 reading gives and this pack must not (a negative case).
 """
 
@@ -59,6 +60,7 @@ class Case:
     after: dict[str, Money]
     refused: str
     wrong: dict[str, Money]
+    told: dict[str, bool]  #: what the pack says of stays and refunds that day
 
     @property
     def negative(self) -> bool:
@@ -108,6 +110,15 @@ def exam(pack: Pack, data: bytes) -> tuple[str, ...]:
 
 def failures_of(case: Case, pack: Pack) -> Iterator[str]:
     """Run one case; yield what differs."""
+    on = case.claim.visit.on
+    for name, due in case.told.items():
+        said = (
+            pack.year.on(on).value.split_stays
+            if name == "splits_stays"
+            else pack.replay_refunds.on(on).value
+        )
+        if said is not due:
+            yield f"{case.name}: {name} is {said}, expected {due}"
     try:
         outcome = settle(case.claim, pack)
     except (SettlementError, AssertionError) as error:
@@ -165,6 +176,11 @@ def _case(row: Table, pack: Pack) -> Case:
         after=_amounts(row, "after", None) if row.has("after") else {},
         refused=row.text("refused") if row.has("refused") else "",
         wrong=_amounts(row, "wrong", _AMOUNTS) if row.has("wrong") else {},
+        told={
+            name: row.flag(name)
+            for name in ("splits_stays", "replays_the_year")
+            if row.has(name)
+        },
     )
     for counter in case.after:
         if counter.partition("@")[0] not in {c.partition("@")[0] for c in counters}:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from config.exam import failures_of, read_cases
@@ -28,7 +28,7 @@ from settlement.claim import (
 )
 from settlement.errors import SettlementError
 from settlement.money import RoundingMode
-from settlement.policy import Axis, Bearer, Change, Measure, Per, RoundAt, Span
+from settlement.policy import Axis, Bearer, Change, Measure, Pack, Per, RoundAt, Span
 from settlement.split import Payer
 
 _ENTRY = re.compile(r"\s*([\w.@\"-]+)\s*=\s*(.*)")
@@ -105,6 +105,7 @@ class Caught:
 
     mutants: int
     survivors: tuple[Mutant, ...]
+    idle: int = 0  #: changes that cannot change any bill, counted apart
 
     @property
     def share_bp(self) -> int:
@@ -129,17 +130,70 @@ def mutate(pack: bytes, name: str, cases: bytes, under: bytes | None = None) -> 
     # The cases are read once, against the pack as it is: a wrong pack must not be
     # able to change what is asked of it.
     asked = read_cases(cases, read_pack(pack, name, under))
+    meant = _meaning(read_pack(pack, name, under))
     survivors = []
-    count = 0
+    count = idle = 0
     for mutant in mutants(pack.decode("utf-8")):
         count += 1
         try:
             changed = read_pack(mutant.text.encode(), name, under)
         except SettlementError:
             continue
+        if _meaning(changed) == meant:
+            count -= 1
+            idle += 1
+            continue
         if not any(True for case in asked for _ in failures_of(case, changed)):
             survivors.append(mutant)
-    return Caught(count, tuple(survivors))
+    return Caught(count, tuple(survivors), idle)
+
+
+def _meaning(pack: Pack) -> object:
+    """Say what of a pack can change a bill: two packs that mean the same are the same.
+
+    Where every table of a fund has one band the axis says nothing, and rounding each
+    band is rounding the sum; cumulative bands are absolute; the place of the only
+    change of a value is any place.
+    """
+    plain = {
+        fund.id
+        for fund in pack.funds
+        if all(len(wording.value) == 1 for wording in fund.bands.wordings)
+    }
+    rounding = [
+        (w.value.how, w.value.at if len(plain) < len(pack.funds) else None, w.clause)
+        for w in pack.rounding.wordings
+    ]
+    funds = []
+    for fund in pack.funds:
+        base = [
+            (
+                replace(w.value, axis=Axis.NET)
+                if fund.id in plain or w.value.span is Span.CUMULATIVE
+                else w.value,
+                w.when,
+                w.clause,
+            )
+            for w in fund.base.wordings
+        ]
+        changes = [
+            [
+                (replace(w.value, order=0) if len(rule.wordings) == 1 else w.value)
+                for w in rule.wordings
+            ]
+            for rule in (fund.deductible_changes, fund.ratio_changes)
+            if rule is not None
+        ]
+        funds.append((fund.id, fund.payer, fund.benefit, base, changes))
+    rules = [
+        [(w.value, w.when, w.clause) for w in rule.wordings]
+        for rule in pack.rules
+        if rule.name != "rounding"
+        and not rule.name.endswith((".base", ".deductible_change", ".ratio_change"))
+    ]
+    whens = [[(w.when, w.clause) for w in rule.wordings] for rule in pack.rules]
+    head = (pack.region, pack.insurance, pack.since, pack.until, pack.neighbours)
+    return (*head, pack.assistance_order, rounding, funds, rules, whens)
 
 
 def mutants(text: str) -> Iterator[Mutant]:

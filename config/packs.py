@@ -313,9 +313,7 @@ class _Reader:
         entitlement = self._entitlement()
         scope = self._scope(top.table("scope"))
         funds = tuple(self._funds(top.table("fund")))
-        cash = self.rule(
-            top, "cash", lambda row: row.flag("person_bears_rest"), whens=False
-        )
+        cash = self._always(top, "cash", "person_bears_rest")
         refund = self.rule(
             top, "refund", lambda row: row.flag("replays_the_year"), whens=False
         )
@@ -515,7 +513,7 @@ class _Reader:
         """Read [scope]: how a line falls into its four parts."""
         scope = Scope(
             upfront=self.rule(table, "upfront", _line_ratio, lines=True),
-            outside=self._persons_own(table, "outside"),
+            outside=self._always(table, "outside", "person_bears_all"),
             item_ratio=self.rule(
                 table, "item_ratio", lambda row: row.flag("applies"), whens=False
             ),
@@ -525,7 +523,9 @@ class _Reader:
                 lambda row: row.word("bearer", Bearer),
                 whens=False,
             ),
-            restriction_unmet=self._persons_own(table, "restriction_unmet"),
+            restriction_unmet=self._always(
+                table, "restriction_unmet", "person_bears_all"
+            ),
             lane=self._maybe(table, "lane", lambda row: row.text("lane"), lines=True),
             prepay=self._maybe(table, "prepay", _ratio),
             quota=self._maybe(table, "quota", self._amount),
@@ -536,10 +536,9 @@ class _Reader:
             self.known += [f"in_scope.{lane}" for lane in lanes]
         return scope
 
-    def _persons_own(self, table: Table, key: str) -> Rule[bool]:
-        rule = self.rule(
-            table, key, lambda row: row.flag("person_bears_all"), whens=False
-        )
+    def _always(self, table: Table, key: str, flag: str) -> Rule[bool]:
+        """Read what every text says, for the clause that says it."""
+        rule = self.rule(table, key, lambda row: row.flag(flag), whens=False)
         if not all(wording.value for wording in rule.wordings):
             table.refuse(key, "must be true: nothing else is known to be in any text")
         return rule
@@ -667,16 +666,20 @@ class _Reader:
             if of not in BALANCES:
                 row.refuse("of", f"must be one of {', '.join(BALANCES)}")
             return Cap(None, Measure.PAID, Per.VISIT, (), of)
+        if row.has("unlimited"):
+            if not row.flag("unlimited"):
+                row.refuse("unlimited", "is true or is left out")
+            # Nothing is limited, so nothing is measured; older packs still say how.
+            for key in ("measure", "per", "used"):
+                if row.has(key):
+                    row.skip(key)
+            return Cap(None, Measure.PAID, Per.VISIT, (), "")
         measure, per = row.word("measure", Measure), row.word("per", Per)
         if per is Per.DAYS:
             row.refuse("per", "a cap is per visit, day, month or year")
         used = self._counters(row, "used")
         if per in {Per.YEAR, Per.MONTH} and not used:
             row.refuse("used", "name the accumulators that share it")
-        if row.has("unlimited"):
-            if not row.flag("unlimited"):
-                row.refuse("unlimited", "is true or is left out")
-            return Cap(None, measure, per, used, "")
         return Cap(self._amount(row), measure, per, used, "")
 
     def _at_least(self, row: Table) -> AtLeast:
