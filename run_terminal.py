@@ -578,6 +578,77 @@ def journal_verify(
 
 
 @main.group()
+def catalogue() -> None:
+    """Look after the catalogue of items: import, show, search."""
+
+
+@catalogue.command(
+    "import", epilog="Example: run_terminal.py catalogue import items.xlsx"
+)
+@click.argument("file", type=EXISTING)
+@click.option("--store", type=ANY_PATH, help="Where; else catalogue.db in data_dir.")
+@click.option("--sample", is_flag=True, help="Synthetic items: say so on screen.")
+@json_option
+@config_option
+@click.pass_context
+def catalogue_import(  # noqa: PLR0913 - its options, by name
+    ctx: click.Context,
+    file: Path,
+    *,
+    store: Path | None,
+    sample: bool,
+    as_json: bool,
+    config: Path | None,
+) -> None:
+    """Put FILE (CSV, XLSX, TOML, or a table of the platform) in the store's place.
+
+    Tables of limits (1318) and ratios (1319) lie over what is there. To use the
+    store, let catalogue_file name it and start the terminal again.
+    """
+    from terminal.commands.catalogue import run_import
+
+    where = store or load_settings(config).data_dir / "catalogue.db"
+    ctx.exit(run_import(file, where, sample=sample, as_json=as_json))
+
+
+@catalogue.command(
+    "show", epilog="Example: run_terminal.py catalogue show XA0001 --on 2026-01-31"
+)
+@click.argument("code")
+@click.option("--on", type=click.DateTime(["%Y-%m-%d"]), help="Day; else the newest.")
+@json_option
+@config_option
+@click.pass_context
+def catalogue_show(
+    ctx: click.Context,
+    code: str,
+    *,
+    on: dt.datetime | None,
+    as_json: bool,
+    config: Path | None,
+) -> None:
+    """Print the item CODE of the catalogue in use."""
+    from terminal.commands.catalogue import run_show
+
+    file = load_settings(config).catalogue_file
+    ctx.exit(run_show(file, code, on.date() if on else None, as_json=as_json))
+
+
+@catalogue.command("search", epilog="Example: run_terminal.py catalogue search amxl")
+@click.argument("text")
+@json_option
+@config_option
+@click.pass_context
+def catalogue_search(
+    ctx: click.Context, text: str, *, as_json: bool, config: Path | None
+) -> None:
+    """Find items by a part of code or name, or by initials; exit code 1: none."""
+    from terminal.commands.catalogue import run_search
+
+    ctx.exit(run_search(load_settings(config).catalogue_file, text, as_json=as_json))
+
+
+@main.group()
 def packs() -> None:
     """Look after the policy packs: check, sign, install, list."""
 

@@ -12,7 +12,9 @@ pack_lint   suspicious shapes: warned about, never rewritten
 mutation    would the exam notice one wrong value: each changed, one a time
 pack_archive   a pack as it travels: one signed file
 pack_store  the installed packs, every version kept
-catalogue   the catalogue of items: TOML in, settlement.catalogue out
+catalogue   the catalogue of items: TOML or a store in, settlement.catalogue out
+catalogue_rows   catalogue files of every kind, read into rows or refused by cell
+catalogue_store  the catalogue in one SQLite file: imported whole, found by index
 toml_table  a TOML table that refuses an unknown key by name
 card_profiles  card profiles and the demonstration's deck: TOML in, reader.profile out
 centre_seed    the demonstration's persons for the reference centre

@@ -1,4 +1,4 @@
-"""The catalogue of items: a TOML file in, `settlement.catalogue` values out."""
+"""The catalogue of items: a TOML file or a store in, `settlement.catalogue` out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from config.toml_table import Table, read
-from settlement.catalogue import Catalogue, CatalogueItem
+from settlement.catalogue import Catalogue, CatalogueItem, Restriction
 from settlement.claim import ItemClass, Tier
 from settlement.errors import CatalogueError
 
@@ -19,6 +19,11 @@ def load_catalogue(path: Path) -> Catalogue:
             a float, a code that occurs twice.
         OSError: the file cannot be read.
     """
+    if path.suffix == ".db":
+        # The store needs SQLite; a TOML catalogue does not.
+        from config.catalogue_store import open_store  # noqa: PLC0415
+
+        return open_store(path)
 
     def refusal(key: str, problem: str) -> CatalogueError:
         return CatalogueError(path.name, key, problem)
@@ -50,9 +55,29 @@ def _item(row: Table) -> CatalogueItem:
         ),
         price_limits=_limits(row),
         restricted=row.flag("restricted") if row.has("restricted") else False,
+        group=row.text("group") if row.has("group") else "",
+        restriction=_restriction(row),
     )
     row.finish()
     return item
+
+
+def _restriction(row: Table) -> Restriction | None:
+    if not row.has("restriction"):
+        return None
+    table = row.table("restriction")
+    restriction = Restriction(
+        tiers=table.words("tiers", Tier) if table.has("tiers") else frozenset(),
+        sex=table.text("sex") if table.has("sex") else "",
+        age_from=table.whole("age_from") if table.has("age_from") else None,
+        age_to=table.whole("age_to") if table.has("age_to") else None,
+        most_days=table.whole("most_days") if table.has("most_days") else None,
+        needs_indication=table.flag("indication") if table.has("indication") else False,
+    )
+    if restriction.sex not in {"", "male", "female"}:
+        table.refuse("sex", "must be 'male' or 'female'")
+    table.finish()
+    return restriction
 
 
 def _limits(row: Table) -> dict[Tier, Fraction]:

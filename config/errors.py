@@ -2,6 +2,7 @@
 
 ConfigError
 ├── SettingsError   a setting that is unknown, missing or not what it must be
+├── CatalogueFileError  a file of items does not read: lines and columns
 ├── ListedCardsError  the list of reported cards does not read
 ├── PackRefusedError  a pack that is not installed; what was in force stays so
 │   ├── PackFileError              it is no pack's file
@@ -41,6 +42,19 @@ class SettingsError(ConfigError):
         )
         self.where = where
         self.key = key
+
+
+class CatalogueFileError(ConfigError):
+    """A file of items does not read; nothing of it was imported."""
+
+    code = "catalogue-file-invalid"
+
+    def __init__(self, file: str, problems: tuple[str, ...]) -> None:
+        super().__init__(
+            f"{file}: {'; '.join(problems)}. Nothing was imported and the store is as "
+            "it was; correct the file and import it again."
+        )
+        self.problems = problems
 
 
 class ListedCardsError(ConfigError):

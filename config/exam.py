@@ -2,10 +2,10 @@
 
 The cases lie beside the pack (``<pack>.cases.toml``). ``[cases]`` states what all of
 them share; a ``[[case]]`` states its own. ``expected`` are amounts in yuan by the
-names of `SettledAmounts` (what is not named is 0.00), or by an accumulator's name
-under ``after``; ``splits_stays`` and ``replays_the_year`` are what the pack has to
-say of stays and refunds on that day; ``refused`` is a refusal's code; ``wrong`` are figures that a naive
-reading gives and this pack must not (a negative case).
+names of `SettledAmounts` (what is not named is 0.00), ``after`` are accumulators by
+name; ``splits_stays`` and ``replays_the_year`` are what the pack has to say of stays
+and refunds on that day; ``refused`` is a refusal's code; ``wrong`` are figures that a
+naive reading gives and this pack must not (a negative case).
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def percent(ratio: Fraction) -> str:
     >>> percent(Fraction(65, 100)), percent(Fraction(912, 1000))
     ('65%', '91.2%')
     """
-    return f"{_plain(ratio * _PERCENT)}%"
+    return f"{plain(ratio * _PERCENT)}%"
 
 
 def yuan(fen: Fraction | Money | int) -> str:
@@ -48,10 +48,11 @@ def yuan(fen: Fraction | Money | int) -> str:
     exact = Fraction(fen.fen) if isinstance(fen, Money) else Fraction(fen)
     if exact.denominator == 1:
         return Money(exact.numerator).to_yuan()
-    return _plain(exact / FEN_PER_YUAN)
+    return plain(exact / FEN_PER_YUAN)
 
 
-def _plain(value: Fraction) -> str:
+def plain(value: Fraction) -> str:
+    """Print an exact number in decimals, as a fraction where they do not end."""
     for places in range(_MOST_DECIMALS):
         scaled = value * 10**places
         if scaled.denominator == 1:

@@ -56,6 +56,7 @@ health     alive, ready and why not
 metrics    what Prometheus scrapes
 log        JSON lines without personal data
 commands/  what the commands of run_terminal.py do
+replay/     what settled bills would cost under another pack
 bench/     figures, each against a reference of the same run
 templates/ the pages
 static/    stylesheet, script and font; nothing comes from elsewhere

@@ -203,9 +203,18 @@ TABLE: Mapping[str, Word] = {
         "Our figures and the centre's differ; the centre's count",
     ),
     "differ_ours": Word("本地", "Ours"),
-    "suspects": Word("可能原因（已逐一重算，能完全解释差异）", "It would be this (worked out again, explains every difference)"),
-    "suspects_partly": Word("可能原因（已逐一重算，只能解释一部分）", "It may be this (worked out again, explains a part)"),
-    "suspects_none": Word("余额、项目等级、限价、累计均已试算，不能解释差异，请联系经办机构。", "Balance, class, price limit and the year so far were tried; none explains it. Ask the bureau."),
+    "suspects": Word(
+        "可能原因（已逐一重算，能完全解释差异）",
+        "It would be this (worked out again, explains every difference)",
+    ),
+    "suspects_partly": Word(
+        "可能原因（已逐一重算，只能解释一部分）",
+        "It may be this (worked out again, explains a part)",
+    ),
+    "suspects_none": Word(
+        "余额、项目等级、限价、累计均已试算，不能解释差异，请联系经办机构。",
+        "Balance, class, price limit and the year so far were tried; none explains it. Ask the bureau.",
+    ),
     "differ_centres": Word("中心", "Centre"),
     "not_settleable": Word(
         "只试算，不能在本窗口结算", "Shown only, not settled at this window"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from terminal.bench import card, centre, record, split, start
+from terminal.bench import card, catalogue, centre, record, split, start
 from terminal.bench.figure import Figure
 
 FIGURES: Mapping[str, Callable[[Path], Figure]] = {
@@ -23,6 +23,8 @@ FIGURES: Mapping[str, Callable[[Path], Figure]] = {
     "split.batch_columns_us": split.batch_columns_us,
     "split.batch_duckdb_us": split.batch_duckdb_us,
     "split.import_ms": split.import_ms,
+    "catalogue.import_s": catalogue.import_s,
+    "catalogue.lookup_us": catalogue.lookup_us,
     "journal.commit_ms": record.commit_ms,
     "journal.settlement_ms": record.settlement_ms,
     "start.import_ms": start.import_ms,

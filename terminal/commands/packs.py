@@ -120,7 +120,10 @@ class _Checked:
         if self.caught is not None:
             held = self.caught.mutants - len(self.caught.survivors)
             share = percent(Fraction(self.caught.share_bp, 10_000))
-            yield f"  changed values noticed: {held} of {self.caught.mutants} ({share})"
+            yield (
+                f"  changed values noticed: {held} of {self.caught.mutants} ({share}); "
+                f"{self.caught.idle} more cannot matter to any bill"
+            )
             yield from (f"  not noticed: {mutant}" for mutant in self.caught.survivors)
 
 

@@ -58,7 +58,10 @@ def test_an_unknown_code_is_refused_and_not_taken_for_class_c():
 def test_items_are_found_by_code_and_by_name():
     """The cashier types what he remembers."""
     assert [item.code for item in SAMPLE.search("xg0001")] == ["XG0001"]
-    assert [item.code for item in SAMPLE.search("床位")] == ["XG0001", "XG0002"]
+    assert [item.code for item in SAMPLE.search("床位")][:2] == [
+        "XG0001",
+        "XG0002",
+    ]
     assert SAMPLE.search("nothing of the kind") == ()
 
 
