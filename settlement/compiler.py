@@ -283,20 +283,19 @@ class _Writer:
         whole = line.mul(room, den)
         paid = rest = line.const(0)
         for band in done.bands:
-            # What is left of the cap below this band, times the denominator.
-            left = line.floor0(line.sub(whole, paid))
             product = line.mul(band.part, band.ratio.numerator)
-            if band.ratio.fixed:
-                reached = self.rounded(left, band.ratio.numerator)
-                inside = line.least(band.part, reached)
-            else:
-                # Where nothing is paid the cap does not bite; it may have before.
-                bitten = line.if_positive(line.sub(paid, whole), band.part)
-                inside = line.sub(band.part, bitten)
-            rest = line.add(rest, line.sub(band.part, inside))
             if self.rounding.at is RoundAt.BAND:
                 product = line.mul(self.rounded(product, den), den)
+            # Up to where what is paid, times the denominator, is the cap's.
+            reached = line.const(0)
+            if band.ratio.fixed:
+                left = line.floor0(line.sub(whole, paid))
+                reached = self.rounded(left, band.ratio.numerator)
+            above = line.floor0(line.sub(band.part, reached))
+            # Where nothing more is paid than the cap it does not bite.
             paid = line.add(paid, product)
+            bites = line.sub(paid, whole)
+            rest = line.add(rest, line.if_positive(bites, above))
         return line.if_positive(done.over_cap, rest)
 
     def caps(self, fund: Fund) -> tuple[CapPlan, ...]:
