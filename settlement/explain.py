@@ -308,8 +308,9 @@ def derived(reason: Reason, language: Language) -> str:
     ]
     if not steps:
         return ""
-    arrow = "；" if language == "zh" else "; "
-    return f"{arrow.join(steps)} → {reason.value}"
+    said = ("；" if language == "zh" else "; ").join(steps)
+    # A cap is not made of the ratio it cuts: that one only says what was due.
+    return said if reason.rule == "cap" else f"{said} → {reason.value}"
 
 
 def _line_label(number: int, language: Language) -> str:

@@ -19,6 +19,7 @@ from settlement.policy import (
     Change,
     Measure,
     Pack,
+    Per,
     RoundAt,
     Span,
     Wording,
@@ -379,14 +380,12 @@ class _Fund:
         at = self.at
         used = at(cap.used)
         room = at(cap.room)
-        if not used and not taken:
-            return str(Money(room))
-        steps = [str(Money(room + used))] if room else []
-        steps += [str(Money(used))] if used and room else []
-        if not room:
-            return "0.00"
-        steps += [str(Money(taken))] if taken else []
-        return " - ".join(steps)
+        if not room and used:
+            if cap.whole is None or cap.wording.value.per is Per.DAY:
+                return "0.00"
+            return f"max({Money.rounded(cap.whole)} - {Money(used)}, 0.00)"
+        steps = [room + used, *(fen for fen in (used, taken) if fen)]
+        return " - ".join(str(Money(fen)) for fen in steps)
 
     def _band_reason(self, band: BandPlan, rule: str) -> Reason:
         clause = band.ratio.wording.clause

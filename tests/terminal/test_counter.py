@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from settlement.attribution import Suspect
 from settlement.catalogue import Catalogue, CatalogueItem
 from settlement.claim import ItemClass, VisitKind
 from settlement.facts import amounts_from_json, amounts_to_json
@@ -23,6 +24,7 @@ from settlement.reconcile import DayReport
 from settlement.split import PackId, SettledAmounts
 from terminal.api_models import BillIn
 from terminal.app import create_app
+from terminal.bill import Bill
 from terminal.counter import CounterSite
 from terminal.events import EventHub
 from terminal.guard import AppSettings
@@ -38,7 +40,14 @@ from terminal.typed_bill import (
     new_bill_no,
     typed_line,
 )
-from terminal.views import CardState, CardView, ProblemView, SettlementView
+from terminal.views import (
+    CardState,
+    CardView,
+    DifferenceView,
+    ProblemView,
+    QuoteView,
+    SettlementView,
+)
 from tests.terminal.fake_cashier import (
     NOW,
     SITE_TIME,
@@ -102,11 +111,20 @@ class StagedCashier(FakeCashier):
         super().__init__(demonstration=demonstration)
         self.slot: CardView | None = None
         self.staged: SettlementView | None = None
+        self.suspects: tuple[Suspect, ...] | None = None
         self.closing: Callable[[dt.date], DayReport] = super().reconcile
 
     def reconcile(self, date: dt.date) -> DayReport:
         """Close the day as the test wants it closed."""
         return self.closing(date)
+
+    def quote(self, bill: Bill) -> QuoteView:
+        """Differ from the centre by what the test says, if it says so."""
+        view = super().quote(bill)
+        if self.suspects is None:
+            return view
+        differs = (DifferenceView("cash_pay", "60.25", "50.25"),)
+        return replace(view, differences=differs, suspects=self.suspects)
 
     def card(self) -> CardView:
         """Return what the test put into the slot."""
@@ -323,6 +341,33 @@ def test_a_quote_shows_the_one_number_the_bar_and_every_reason(counter):
     assert "测试文件 第一条" in said
     assert "120.50 × 50% = 60.25" in said
     assert 'data-settleable="true"' in html
+
+
+@pytest.mark.parametrize(
+    ("suspects", "says"),
+    [
+        (
+            (Suspect("class", 1, "B", "A", ("cash_pay",), whole=True),),
+            ("能完全解释差异", "第1行项目等级：本地B，中心似为A"),
+        ),
+        (
+            (Suspect("balance", 0, "100.00", "90.00", ("cash_pay",), whole=False),),
+            ("只能解释一部分", "个人账户余额：本地100.00，中心似为90.00"),
+        ),
+        ((), ("不能解释差异，请联系经办机构",)),
+    ],
+)
+def test_a_difference_says_what_the_centre_seems_to_hold_otherwise(
+    counter, suspects, says
+):
+    """The cashier tells the patient why, and the bureau what to look at."""
+    counter.service.suspects = suspects
+
+    page = text_of(counter.quote())
+
+    assert "60.25" in page
+    for words in says:
+        assert words in page
 
 
 def test_a_sample_policy_is_named_beside_its_figures(counter):
