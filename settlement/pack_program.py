@@ -11,6 +11,7 @@ import datetime as dt
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
+from operator import itemgetter
 
 from settlement.claim import Cause
 from settlement.compiler import write_plan
@@ -66,7 +67,6 @@ class Program:
         self._words = {n: _line_words(pack, n) for n in ("disease", "premium")}
         self._days = _change_days(pack)
         self._keys: dict[tuple[int, int], _Key] = {}
-        self._plans: dict[tuple[object, ...], Plan | Denied] = {}
 
     def sort(self, item_class: str, group: str = "", cause: str = "") -> str:
         """Name the sort of a line as this pack's plans know it."""
@@ -88,13 +88,15 @@ class Program:
             PackGapError: the pack says nothing, or two things, for such a bill.
         """
         key = self._key(bill)
-        index = (key.epoch, *[of(bill) for of in key.readers])
-        found = self._plans.get(index)
+        index = key.words(bill)
+        if key.stretches:
+            index = (index, *[of(bill) for of in key.stretches])
+        found = key.plans.get(index)
         if found is None:
             found = self._written(bill, key)
-            if len(self._plans) >= _MOST_PLANS:
-                self._plans.clear()
-            self._plans[index] = found
+            if len(key.plans) >= _MOST_PLANS:
+                key.plans.clear()
+            key.plans[index] = found
         return found
 
     def split(self, bill: Mapping[str, object]) -> tuple[int, ...] | None:
@@ -255,18 +257,17 @@ class _Key:
         for name, steps in _stepwise(pack).items():
             cuts.setdefault(name, set()).update(steps)
         asked = [name for name in (*WORDS, "deductible_tier") if name in names]
-        self.names = (*asked, *(name for name in NUMBERS if name in cuts))
-        self.readers: list[Callable[[Mapping[str, object]], object]] = [
-            *(_reader(name) for name in asked),
-            *(_stretch(name, sorted(cuts[name])) for name in NUMBERS if name in cuts),
+        self.words: Callable[[Mapping[str, object]], object] = (
+            itemgetter(*asked) if asked else _nothing
+        )
+        self.stretches: list[Callable[[Mapping[str, object]], object]] = [
+            _stretch(name, sorted(cuts[name])) for name in NUMBERS if name in cuts
         ]
+        self.plans: dict[object, Plan | Denied] = {}
 
 
-def _reader(name: str) -> Callable[[Mapping[str, object]], object]:
-    def read(bill: Mapping[str, object]) -> object:
-        return bill[name]
-
-    return read
+def _nothing(_bill: Mapping[str, object]) -> object:
+    return None
 
 
 def _stretch(name: str, cuts: list[int]) -> Callable[[Mapping[str, object]], object]:

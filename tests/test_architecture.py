@@ -67,6 +67,7 @@ PURE_LIBRARY = {
     "itertools",
     "json",
     "math",
+    "operator",
     "re",
     "types",
     "typing",
