@@ -141,11 +141,20 @@ def test_every_value_is_changed_once_and_nothing_that_is_only_read():
 
 def test_the_share_that_the_exam_notices_is_counted():
     """One case notices less than all of them; what it misses is listed by line."""
-    some = mutate(TEXT.encode(), "tried", (HEAD + GOOD).encode())
+    small = PACKS / "anhui-chuzhou" / "employee-2022.toml"
+    head = HEAD.replace("230800", "341100").replace("230803", "341102")
+    case = NAIVE.replace("6955.00", "5350.00").replace(
+        "[[case]]", "[[case]]\nyear = 2023"
+    )
+    one = (head.replace("inpatient", "outpatient") + case).replace(
+        "2018-05-01", "2023-05-01"
+    )
+
+    some = mutate(small.read_bytes(), "tried", one.encode())
 
     assert 0 < some.share_bp < 10_000
-    assert any("accident" in str(mutant) for mutant in some.survivors)
-    assert not any("local" in str(m) and "700 ->" in str(m) for m in some.survivors)
+    assert any("yuan 800 -> 801" in str(mutant) for mutant in some.survivors)
+    assert not any("version" in str(mutant) for mutant in some.survivors)
 
 
 @pytest.mark.parametrize(

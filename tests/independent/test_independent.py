@@ -36,7 +36,7 @@ from tests.independent.sides import (
 )
 from tests.settlement.claims import PACKS
 
-COUNT = int(os.environ.get("INDEPENDENT_COUNT", "2000"))
+COUNT = int(os.environ.get("INDEPENDENT_COUNT", "1200"))
 SEED = int(os.environ.get("INDEPENDENT_SEED", "20261123"))
 #: Bills for one pack: enough that some share a plan, few enough for many packs.
 A_PACK, A_LONG_PACK = 20, 250
