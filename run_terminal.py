@@ -132,9 +132,17 @@ def demo(ctx: click.Context, config: Path | None) -> None:
 
 @main.command(
     epilog="Example: run_terminal.py replay --pack next.toml --from 2026-01-01 "
-    "--to 2026-12-31 --xlsx reform.xlsx"
+    "--to 2026-12-31 --in-year 2027 --xlsx reform.xlsx"
 )
 @click.option("--pack", "pack_file", type=EXISTING, required=True, help="Pack to try.")
+@click.option(
+    "--against", type=EXISTING, help="Pack to compare with; else what was recorded."
+)
+@click.option(
+    "--in-year",
+    type=click.IntRange(1950, 2200),
+    help="Split the bills as if --from lay in this year.",
+)
 @click.option(
     "--from", "first", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Day."
 )
@@ -154,6 +162,8 @@ def replay(  # noqa: PLR0913 - its options, by name
     ctx: click.Context,
     *,
     pack_file: Path,
+    against: Path | None,
+    in_year: int | None,
     first: dt.datetime,
     last: dt.datetime,
     claims: Path | None,
@@ -165,24 +175,21 @@ def replay(  # noqa: PLR0913 - its options, by name
 ) -> None:
     """Work out what settled bills would have cost under another pack; books nothing.
 
-    Reads the journal while the daemon runs, or a file of claims. Exit code 1: the
-    pack fails its exam, or there are no such claims.
+    Reads the journal while the daemon runs, or a file of claims (docs/replay.md).
+    Exit code 1: a pack fails its exam, or there are no such claims.
     """
-    from terminal.commands.what_if import run_replay
+    from terminal.commands.what_if import Output, Question, run_replay
 
-    ctx.exit(
-        run_replay(
-            pack_file,
-            journal=load_settings(config).data_dir / "journal.db",
-            claims=claims,
-            first=first.date(),
-            last=last.date(),
-            xlsx=xlsx,
-            chart=chart,
-            as_json=as_json,
-            language=language,
-        )
+    asked = Question(
+        pack_file=pack_file,
+        against=against,
+        claims=claims,
+        journal=load_settings(config).data_dir / "journal.db",
+        first=first.date(),
+        last=last.date(),
+        in_year=in_year,
     )
+    ctx.exit(run_replay(asked, Output(language, as_json, xlsx, chart)))
 
 
 @main.command(

@@ -94,7 +94,8 @@ FUND_FIGURES = ("paid", "base", "deductible", "over_cap", "over_cap_scope")
 #: What a cap may be instead of an amount.
 BALANCES = ("account_balance", "family_balance")
 
-_CLOSED: dict[str, frozenset[str]] = {
+#: Every word a fact may be; a fact not named here is open (a disease, a group).
+CLOSED_WORDS: dict[str, frozenset[str]] = {
     "kind": frozenset(word.value for word in VisitKind),
     "tier": frozenset(word.value for word in Tier),
     "place": frozenset(word.value for word in Place),
@@ -291,7 +292,7 @@ class _Reader:
         )
         order = head.texts("assistance_order") if head.has("assistance_order") else ()
         for word in order:
-            if word not in _CLOSED["assistance"] - {NONE}:
+            if word not in CLOSED_WORDS["assistance"] - {NONE}:
                 head.refuse("assistance_order", f"{word!r} is not an assistance class")
         for key in ("extends", "overrides"):
             if head.has(key):
@@ -449,7 +450,7 @@ class _Reader:
             if not row.has(name):
                 continue
             allowed = frozenset(row.texts(name))
-            closed = _CLOSED.get(name)
+            closed = CLOSED_WORDS.get(name)
             if closed is not None and not allowed <= closed:
                 strange = ", ".join(sorted(allowed - closed))
                 row.refuse(name, f"{strange} is not one of {', '.join(sorted(closed))}")

@@ -37,7 +37,7 @@ VERSION = 1
 
 def claim_to_json(claim: Claim) -> dict[str, JsonValue]:
     """Write a claim; amounts are fen, ratios and prices exact fractions as text."""
-    visit, insured, before = claim.visit, claim.insured, claim.before
+    visit, insured = claim.visit, claim.insured
     return {
         "version": VERSION,
         "visit": {
@@ -68,16 +68,37 @@ def claim_to_json(claim: Claim) -> dict[str, JsonValue]:
             "insured_months": insured.insured_months,
             "premium": insured.premium,
         },
-        "before": {
-            "year": before.year,
-            "admissions": before.admissions,
-            "amounts": {
-                **{name: before.amount(name).fen for name in AMOUNTS},
-                **{name: money.fen for name, money in before.tallies.items()},
-            },
-        },
+        "before": accumulators_to_json(claim.before),
         "lines": [_line_to_json(line) for line in claim.lines],
     }
+
+
+def accumulators_to_json(standing: Accumulators) -> dict[str, JsonValue]:
+    """Write how a year stands; amounts are fen."""
+    return {
+        "year": standing.year,
+        "admissions": standing.admissions,
+        "amounts": {
+            **{name: standing.amount(name).fen for name in AMOUNTS},
+            **{name: money.fen for name, money in standing.tallies.items()},
+        },
+    }
+
+
+def accumulators_from_json(data: Mapping[str, JsonValue]) -> Accumulators:
+    """Read what `accumulators_to_json` wrote.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    try:
+        amounts = {n: Money(_whole(f)) for n, f in _table(data["amounts"]).items()}
+        return Accumulators.of(
+            _whole(data["year"]), _whole(data["admissions"]), amounts
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        msg = f"not how a year stands ({error})"
+        raise ValueError(msg) from error
 
 
 def claim_from_json(data: Mapping[str, JsonValue]) -> Claim:
@@ -117,10 +138,7 @@ def _line_to_json(line: FeeLine) -> dict[str, JsonValue]:
 
 
 def _claim(data: Mapping[str, JsonValue]) -> Claim:
-    visit, insured, before = (
-        _table(data[name]) for name in ("visit", "insured", "before")
-    )
-    amounts = {n: Money(_whole(f)) for n, f in _table(before["amounts"]).items()}
+    visit, insured = (_table(data[name]) for name in ("visit", "insured"))
     return Claim(
         Visit(
             kind=VisitKind(_text(visit["kind"])),
@@ -154,7 +172,7 @@ def _claim(data: Mapping[str, JsonValue]) -> Claim:
             insured_months=_whole(insured["insured_months"]),
             premium=_text(insured["premium"]),
         ),
-        Accumulators.of(_whole(before["year"]), _whole(before["admissions"]), amounts),
+        accumulators_from_json(_table(data["before"])),
         tuple(_line(_table(line)) for line in _list(data["lines"])),
     )
 

@@ -38,7 +38,7 @@ from settlement.centre.port import (
     Person,
 )
 from settlement.claim import Claim, Hospital, Insurance, Insured, Tier, Visit, VisitKind
-from settlement.claim_facts import claim_to_json
+from settlement.claim_facts import accumulators_to_json, claim_to_json
 from settlement.engine import settle as split_claim
 from settlement.errors import PolicyNotInForceError
 from settlement.facts import (
@@ -660,6 +660,7 @@ class Cashier:
             "presettled": amounts_to_json(centre.amounts),
             "pack": pack_to_json(split.pack),
             "claim": None if worked.claim is None else claim_to_json(worked.claim),
+            "after": accumulators_to_json(split.after),
             "explanation": _json_rows(explain.rows(split, "zh")),
             "explanation_en": _json_rows(explain.rows(split, "en")),
             "lines": [

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from terminal.bench import card, catalogue, centre, record, split, start
+from terminal.bench import card, catalogue, centre, record, replay, split, start
 from terminal.bench.figure import Figure
 
 FIGURES: Mapping[str, Callable[[Path], Figure]] = {
@@ -25,6 +25,7 @@ FIGURES: Mapping[str, Callable[[Path], Figure]] = {
     "split.import_ms": split.import_ms,
     "catalogue.import_s": catalogue.import_s,
     "catalogue.lookup_us": catalogue.lookup_us,
+    "replay.million_s": replay.million_s,
     "journal.commit_ms": record.commit_ms,
     "journal.settlement_ms": record.settlement_ms,
     "start.import_ms": start.import_ms,

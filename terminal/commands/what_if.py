@@ -4,98 +4,140 @@ from __future__ import annotations
 
 import datetime as dt
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from config.exam import cases_file, exam
 from config.packs import load_pack
+from settlement.errors import ColumnsError
 from settlement.explain import Language
 from settlement.pack_program import Program
 from settlement.policy import Pack
 from terminal.commands.output import NO, YES, print_json
 
+if TYPE_CHECKING:
+    from terminal.replay.comparison import Comparison
+    from terminal.replay.journal_claims import SettledClaim
 
-def run_replay(  # noqa: PLR0913 # one for each option of the command
-    pack_file: Path,
-    *,
-    journal: Path,
-    claims: Path | None,
-    first: dt.date,
-    last: dt.date,
-    xlsx: Path | None,
-    chart: Path | None,
-    as_json: bool,
-    language: Language,
-) -> int:
-    """Split the claims of some days again under the pack in *pack_file*.
 
-    Args:
-        pack_file: the pack to try; it has to pass its own exam.
-        journal: the terminal's journal, if no file of claims is named.
-        claims: a Parquet file of claims instead.
-        first: the first day of care.
-        last: the last one.
-        xlsx: where to write the workbook.
-        chart: where to write the drawing.
-        as_json: print for a program.
-        language: of the table, the workbook and the drawing.
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What finance asks."""
+
+    pack_file: Path  #: the pack to try
+    against: Path | None  #: the pack to compare it with; None: what was recorded
+    claims: Path | None  #: a Parquet file of claims; None: the journal
+    journal: Path
+    first: dt.date  #: the first day of care
+    last: dt.date
+    in_year: int | None  #: the calendar year *first* is put into; None: its own
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """How the answer is given."""
+
+    language: Language
+    as_json: bool
+    xlsx: Path | None
+    chart: Path | None
+
+
+def run_replay(asked: Question, output: Output) -> int:
+    """Split the claims of some days again under a pack.
 
     Returns:
-        0, or 1 if the pack fails its exam or there is nothing to settle again.
+        0, or 1 if a pack fails its exam or there is nothing to settle again.
 
     Raises:
-        PackError: the pack does not load.
-        ColumnsError: the file of claims lacks a column.
+        PackError: a pack does not load.
+        ColumnsError: the file of claims lacks a column, or holds a wrong one.
         OSError: a file cannot be read or written.
     """
     # Heavy libraries: only this command and the bench load them.
     from terminal.replay import report  # noqa: PLC0415
-    from terminal.replay.claims_file import read_claims, write_claims  # noqa: PLC0415
-    from terminal.replay.comparison import Comparison  # noqa: PLC0415
-    from terminal.replay.evaluation import Batch, evaluate, within  # noqa: PLC0415
-    from terminal.replay.journal_claims import settled_claims  # noqa: PLC0415
 
-    pack = load_pack(pack_file, pack_file.parent)
-    failures = _exam(pack, pack_file)
-    if failures:
-        click.echo("\n".join(failures), err=True)
+    packs = []
+    for path in (asked.pack_file, asked.against):
+        if path is None:
+            continue
+        packs.append(load_pack(path, path.parent))
+        failures = _exam(packs[-1], path)
+        if failures:
+            click.echo("\n".join(failures), err=True)
+            return NO
+    if len(packs) > 1 and not packs[0].covers(packs[1].region, packs[1].insurance):
+        click.echo(
+            f"{packs[0].id.name} and {packs[1].id.name} are not for the same persons. "
+            "Compare packs of one region and insurance.",
+            err=True,
+        )
         return NO
-    program = Program(pack)
-    comparison = Comparison()
-    with tempfile.TemporaryDirectory() as folder:
-        source = claims
-        if source is None:
-            source = Path(folder) / "claims.parquet"
-            mine = (
-                found
-                for found in settled_claims(journal, first, last)
-                if pack.covers(
-                    found.claim.insured.region, found.claim.insured.insurance
-                )
-            )
-            if not write_claims(mine, pack, source):
-                click.echo(_nothing(pack, first, last), err=True)
-                return NO
-        for batch in read_claims(source, program, first, last):
-            bills, moved = within(pack, batch.bills)
-            comparison.moved += moved
-            asked = Batch(bills, batch.person, batch.before)
-            comparison.add(asked, evaluate(program, asked))
+    comparison = _compare(asked, packs)
     if not comparison.whole.bills:
-        click.echo(_nothing(pack, first, last), err=True)
+        click.echo(_nothing(packs[0], asked), err=True)
         return NO
     comparison.check()
-    name = f"{pack.id.name} v{pack.id.version}"
-    if xlsx is not None:
-        report.workbook(comparison, name, xlsx, language)
-    if chart is not None:
-        chart.write_text(report.drawing(comparison, name, language), encoding="utf-8")
-    if as_json:
-        print_json(report.to_json(comparison))  # type: ignore[arg-type] # text and whole numbers
+    names = [f"{pack.id.name} v{pack.id.version}" for pack in packs]
+    if asked.in_year is not None:
+        names[0] += f" ({asked.in_year})"
+    title = report.Title(names[0], names[1] if len(names) > 1 else None)
+    if output.xlsx is not None:
+        report.workbook(comparison, title, output.xlsx, output.language)
+    if output.chart is not None:
+        drawn = report.drawing(comparison, title, output.language)
+        output.chart.write_text(drawn, encoding="utf-8")
+    if output.as_json:
+        print_json(report.to_json(comparison, title))  # type: ignore[arg-type] # text and whole numbers
     else:
-        click.echo(report.table(comparison, name, language))
+        click.echo(report.table(comparison, title, output.language))
     return YES
+
+
+def _compare(asked: Question, packs: list[Pack]) -> Comparison:
+    from terminal.replay.claims_file import read_claims, write_claims  # noqa: PLC0415
+    from terminal.replay.comparison import Comparison  # noqa: PLC0415
+    from terminal.replay.evaluation import evaluate  # noqa: PLC0415
+    from terminal.replay.journal_claims import settled_claims  # noqa: PLC0415
+
+    programs = [Program(pack) for pack in packs]
+    later = 0 if asked.in_year is None else asked.in_year - asked.first.year
+    comparison = Comparison()
+    with tempfile.TemporaryDirectory() as folder:
+        files = [
+            asked.claims or Path(folder) / f"claims-{n}" for n, _ in enumerate(packs)
+        ]
+        if asked.claims is None:
+            for pack, path in zip(packs, files, strict=True):
+                found = settled_claims(asked.journal, asked.first, asked.last)
+                whose = (claim for claim in found if _is_of(claim, packs[0]))
+                if not write_claims(whose, pack, path):
+                    return comparison
+        readers = [
+            read_claims(path, packs, asked.first, asked.last)
+            for path in dict.fromkeys(files)
+        ]
+        for batch, *more in zip(*readers, strict=True):
+            now = evaluate(programs[0], batch, years_later=later)
+            was, outside = batch.paid, now.outside
+            if len(programs) > 1:
+                old = evaluate(programs[1], more[0] if more else batch)
+                was, outside = old.paid, outside + old.outside
+            elif not was:
+                name = "paid_cash"
+                problem = "is missing: name a pack to compare with (--against)"
+                raise ColumnsError(name, problem)
+            comparison.outside += outside
+            comparison.add(batch.bills, was, now.paid, now.denied)
+    return comparison
+
+
+def _is_of(claim: SettledClaim, pack: Pack) -> bool:
+    insured = claim.claim.insured
+    return pack.covers(insured.region, insured.insurance)
 
 
 def _exam(pack: Pack, pack_file: Path) -> tuple[str, ...]:
@@ -105,8 +147,9 @@ def _exam(pack: Pack, pack_file: Path) -> tuple[str, ...]:
     return exam(pack, cases.read_bytes())
 
 
-def _nothing(pack: Pack, first: dt.date, last: dt.date) -> str:
+def _nothing(pack: Pack, asked: Question) -> str:
     return (
         f"No settled claim of region {pack.region} ({pack.insurance.value}) from "
-        f"{first} to {last}. Name other days, or a file of claims with --claims."
+        f"{asked.first} to {asked.last}. Name other days, or a file of claims with "
+        "--claims."
     )

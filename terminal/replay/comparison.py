@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from settlement.columns import Whole, Words
-from terminal.replay.evaluation import Batch
+from settlement.columns import Bills, Whole, Words
 
 #: Who bears a bill, in the order of a receipt.
 PAYERS = (
@@ -51,6 +51,15 @@ class Group:
         return self.now.get(payer, 0) - self.was.get(payer, 0)
 
 
+class _Columns(NamedTuple):
+    """One batch: both sides by payer, what the persons bear more, who gets nothing."""
+
+    was: Mapping[str, Whole]
+    now: Mapping[str, Whole]
+    change: Whole
+    denied: npt.NDArray[np.bool_]
+
+
 @dataclass(slots=True)
 class Comparison:
     """A batch before and after."""
@@ -59,18 +68,23 @@ class Comparison:
     groups: dict[str, dict[str, Group]] = field(
         default_factory=lambda: {name: {} for name in GROUPINGS}
     )
-    moved: int = 0  #: bills of days the pack does not cover, moved to its nearest day
+    outside: int = 0  #: bills of days a pack does not cover, put on its nearest day
 
-    def add(self, batch: Batch, now: Mapping[str, Whole]) -> None:
-        """Add one batch, as it was paid and as it would be."""
-        count = len(batch.bills)
+    def add(
+        self,
+        bills: Bills,
+        was: Mapping[str, Whole],
+        now: Mapping[str, Whole],
+        denied: npt.NDArray[np.bool_],
+    ) -> None:
+        """Add one batch: what each payer bore, and what each would bear, in fen."""
+        count = len(bills)
         everything = np.ones(count, np.bool_)
-        person_was = _sum(batch.before, _PERSON, count)
-        person_now = _sum(now, _PERSON, count)
-        columns = (batch.before, now, person_now - person_was)
+        change = _sum(now, _PERSON, count) - _sum(was, _PERSON, count)
+        columns = _Columns(was, now, change, denied)
         self._add(self.whole, columns, everything)
         for name in GROUPINGS:
-            fact = batch.bills.facts.get(name)
+            fact = bills.facts.get(name)
             if not isinstance(fact, Words):
                 continue
             for code, word in enumerate(fact.words):
@@ -80,23 +94,16 @@ class Comparison:
                     self._add(group, columns, mine)
 
     @staticmethod
-    def _add(
-        group: Group,
-        columns: tuple[Mapping[str, Whole], Mapping[str, Whole], Whole],
-        mine: npt.NDArray[np.bool_],
-    ) -> None:
-        was, now, change = columns
+    def _add(group: Group, columns: _Columns, mine: npt.NDArray[np.bool_]) -> None:
         group.bills += int(mine.sum())
         for payer in PAYERS:
-            for side, held in ((was, group.was), (now, group.now)):
+            for side, held in ((columns.was, group.was), (columns.now, group.now)):
                 column = side.get(payer)
                 if column is not None:
                     held[payer] = held.get(payer, 0) + int(column[mine].sum())
-        group.more += int((change[mine] > 0).sum())
-        group.less += int((change[mine] < 0).sum())
-        denied = now.get("denied")
-        if denied is not None:
-            group.denied += int(denied[mine].sum())
+        group.more += int((columns.change[mine] > 0).sum())
+        group.less += int((columns.change[mine] < 0).sum())
+        group.denied += int(columns.denied[mine].sum())
 
     def check(self) -> None:
         """Prove that no fen appeared or vanished: both sides are the same bills.

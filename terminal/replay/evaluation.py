@@ -1,123 +1,238 @@
 """A batch under a pack, each person's year carried on bill by bill.
 
-Under another pack a bill leaves the year standing elsewhere, so the next bill of the
-same person must start from there and not from what was recorded. The first bills of
-all persons are split together, then all second ones, and so on.
+Under another pack a bill leaves the year and the account standing elsewhere, so the
+next bill of the same person must start from there and not from what was recorded. The
+first bills of all persons are split together, then all second ones, and so on.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from settlement.claim import AMOUNTS
+from settlement.claim import AMOUNTS, ItemClass
 from settlement.columns import Bills, Figures, Whole, Words, split_columns
-from settlement.pack_program import Program
+from settlement.pack_program import UNMET, Program
 from settlement.policy import Pack
+from settlement.split import Payer
+
+#: Which fact holds what an account's payer may still take.
+_BALANCES = {
+    Payer.ACCOUNT.value: "account_balance",
+    Payer.FAMILY_ACCOUNT.value: "family_balance",
+}
+
+
+class LineSort(NamedTuple):
+    """What a pack may ask of a line, besides its amounts."""
+
+    item_class: str
+    group: str
+    cause: str
+    unmet: bool  #: 限制使用 applies and was not approved
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Claims to be settled again."""
+    """Claims to be settled again; a person's bills stand together, by day."""
 
-    bills: Bills
-    person: Whole  #: an opaque number: bills of one person stand in their order
-    before: dict[str, Whole]  #: what each payer bore, in fen, by `SettledAmounts` name
-
-
-def within(pack: Pack, bills: Bills) -> tuple[Bills, int]:
-    """Move bills of days the pack does not cover to its nearest day.
-
-    Returns:
-        The bills, and how many were moved.
-    """
-    on = bills.facts["on"]
-    if isinstance(on, Words):
-        msg = "a day is a number"
-        raise TypeError(msg)
-    last = pack.until.toordinal() if pack.until is not None else np.iinfo(np.int64).max
-    moved = np.clip(on, pack.since.toordinal(), last)
-    facts = {**bills.facts, "on": moved}
-    return _with_facts(bills, facts), int((moved != on).sum())
+    bills: Bills  #: their sorts of line are numbers of `sorts`
+    sorts: tuple[LineSort, ...]
+    person: Whole  #: an opaque number
+    #: What each payer bore, in fen, by `SettledAmounts` name; empty: not recorded.
+    paid: Mapping[str, Whole]
+    #: What each bill moved in its year when it was settled, by accumulator, in fen. A
+    #: name that is not there: not recorded, and care elsewhere is not seen.
+    moved: Mapping[str, Whole]
 
 
-def evaluate(program: Program, batch: Batch) -> dict[str, Whole]:
-    """Split a batch; return what every payer bears, by payer, and ``denied``.
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """What a batch comes to under a pack."""
+
+    paid: Mapping[str, Whole]  #: by payer, in fen
+    denied: npt.NDArray[np.bool_]  #: no benefit: the person bears it all
+    outside: int  #: bills of days the pack does not cover, put on its nearest day
+
+
+def evaluate(program: Program, batch: Batch, *, years_later: int = 0) -> Evaluated:
+    """Split a batch; say what every payer bears.
+
+    Args:
+        program: the pack's.
+        batch: whole persons.
+        years_later: split every bill as if it were of the same day so many years on.
 
     Raises:
         ColumnsError: the batch lacks a column that the pack asks for.
         PackGapError: the pack says nothing, or two things, for one of the bills.
     """
-    year = _Year(program, batch)
+    on, year, outside = _days(program.pack, batch.bills, years_later)
+    standing = _Standing(program, batch, on, year)
     payers = {fund.id: fund.payer.value for fund in program.pack.funds}
-    out = {
-        name: np.zeros(len(batch.bills), np.int64)
-        for name in (*dict.fromkeys(payers.values()), "hospital", "cash", "denied")
-    }
-    turn = _turns(batch.person)
-    for number in range(int(turn.max(initial=-1)) + 1):
-        rows = np.flatnonzero(turn == number)
-        figures = year.split(rows, carried=number > 0)
+    count = len(batch.bills)
+    names = (*dict.fromkeys(payers.values()), "hospital", "cash")
+    paid = {name: np.zeros(count, np.int64) for name in names}
+    denied = np.zeros(count, np.bool_)
+    for rows in _turns(batch.person):
+        figures = standing.split(rows)
         for fund, payer in payers.items():
-            out[payer][rows] += figures.columns[fund]
+            paid[payer][rows] += figures.columns[fund]
         for name in ("hospital", "cash"):
-            out[name][rows] += figures.columns[name]
+            paid[name][rows] += figures.columns[name]
         # Where there is no benefit the person bears it all.
-        out["cash"][rows] += np.where(figures.denied, figures.columns["total"], 0)
-        out["denied"][rows] = figures.denied
-    return out
+        paid["cash"][rows] += np.where(figures.denied, figures.columns["total"], 0)
+        denied[rows] = figures.denied
+        standing.pay(rows, paid)
+    return Evaluated(paid, denied, outside)
 
 
-class _Year:
-    """How each person's year stands, bill by bill."""
+class _Standing:
+    """How each person's year and account stand, bill by bill."""
 
-    def __init__(self, program: Program, batch: Batch) -> None:
+    def __init__(self, program: Program, batch: Batch, on: Whole, year: Whole) -> None:
         self.program = program
-        self.batch = batch
+        self.bills = _as_sorted(program, batch)
+        self.recorded = batch.paid
+        self.person = batch.person
+        self.year = year
+        self.facts: dict[str, Whole | Words] = {**batch.bills.facts, "on": on}
         # A tally of a day or a month stays as it was recorded.
         tallies = [name for name in program.pack.tallies if "@" not in name]
         self.names = (*AMOUNTS, *tallies)
-        count, persons = len(batch.bills), int(batch.person.max(initial=-1)) + 1
+        count = len(batch.bills)
+        persons = int(batch.person.max(initial=-1)) + 1
         self.before: dict[str, Whole] = {}
-        for name in self.names:
-            held = batch.bills.facts.get(name)
-            self.before[name] = np.zeros(count, np.int64)
-            if held is not None and not isinstance(held, Words):
+        self.elsewhere: dict[str, Whole] = {}
+        for name in (*self.names, *_BALANCES.values()):
+            held = self.facts.get(name)
+            if isinstance(held, np.ndarray):
                 self.before[name] = held.copy()
+            elif name in self.names:
+                self.before[name] = np.zeros(count, np.int64)
+        for name in self.names:
+            moved = batch.moved.get(name)
+            if moved is not None:
+                # What the year moved between two bills, beyond the first of them.
+                was = self.before[name]
+                between = was[1:] - was[:-1] - moved[:-1]
+                self.elsewhere[name] = np.concatenate((was[:1] * 0, between))
+        self.facts |= self.before
         self.standing = {name: np.zeros(persons, np.int64) for name in self.names}
+        self.spared = {name: np.zeros(persons, np.int64) for name in _BALANCES}
+        self.stands_in = np.full(persons, np.iinfo(np.int64).min, np.int64)
 
-    def split(self, rows: Whole, *, carried: bool) -> Figures:
+    def split(self, rows: Whole) -> Figures:
         """Split some bills, one a person, and carry each year on."""
-        person = self.batch.person[rows]
-        if carried:
-            for name in self.names:
-                self.before[name][rows] = self.standing[name][person]
-        facts = {**self.batch.bills.facts, **self.before}
-        part = _rows(self.batch.bills, facts, rows)
-        figures = split_columns(self.program, part, moves=self.names)
+        person, year = self.person[rows], self.year[rows]
+        goes_on = self.stands_in[person] == year
+        mine, whose = rows[goes_on], person[goes_on]
+        for name in self.names:
+            carried = self.standing[name][whose]
+            if name in self.elsewhere:
+                carried = carried + self.elsewhere[name][mine]
+            self.before[name][mine] = carried
+        figures = split_columns(
+            self.program, _rows(self.bills, self.facts, rows), moves=self.names
+        )
         for name in self.names:
             self.standing[name][person] = self.before[name][rows] + figures.moves[name]
+        self.stands_in[person] = year
         return figures
 
+    def pay(self, rows: Whole, paid: Mapping[str, Whole]) -> None:
+        """Leave each person's next bills what was taken less from the accounts."""
+        following = rows + 1
+        following = following[following < len(self.person)]
+        following = following[self.person[following] == self.person[following - 1]]
+        person = self.person[rows]
+        for payer, name in _BALANCES.items():
+            if payer not in self.recorded or name not in self.before:
+                continue
+            now = paid[payer][rows] if payer in paid else 0
+            self.spared[payer][person] += self.recorded[payer][rows] - now
+            balance = self.before[name]
+            more = self.spared[payer][self.person[following]]
+            # An account that may not be used stays shut.
+            left = np.maximum(balance[following] + more, 0)
+            balance[following] = np.where(balance[following] > 0, left, 0)
 
-def _turns(person: Whole) -> Whole:
-    """Number each person's bills: 0 for the first, 1 for the second."""
-    order = np.argsort(person, kind="stable")
-    grouped = person[order]
-    fresh = np.ones(len(person), np.bool_)
-    fresh[1:] = grouped[1:] != grouped[:-1]
-    starts = np.maximum.accumulate(np.where(fresh, np.arange(len(person)), 0))
-    turn = np.empty(len(person), np.int64)
-    turn[order] = np.arange(len(person)) - starts
-    return turn
+
+def _as_sorted(program: Program, batch: Batch) -> Bills:
+    """Name the sorts of line as the program knows them."""
+    names = [
+        program.sort(
+            UNMET if sort.unmet and sort.item_class != ItemClass.C else sort.item_class,
+            sort.group,
+            sort.cause,
+        )
+        for sort in batch.sorts
+    ]
+    known = tuple(dict.fromkeys(names))
+    table = np.array([known.index(name) for name in names], np.int16)
+    bills = batch.bills
+    return replace(bills, sort=Words(table[bills.sort.codes], known))
 
 
-def _rows(bills: Bills, facts: dict[str, Whole | Words], rows: Whole) -> Bills:
+def _days(pack: Pack, bills: Bills, years_later: int) -> tuple[Whole, Whole, int]:
+    """Say on which day each bill is split, and in which insured year it lies.
+
+    A day the pack does not cover becomes its nearest one; the year is the day's own.
+    """
+    found = bills.facts["on"]
+    if isinstance(found, Words):
+        msg = "a day is a number"
+        raise TypeError(msg)
+    days, place = np.unique(found, return_inverse=True)
+    since = pack.since.toordinal()
+    until = dt.date.max.toordinal() if pack.until is None else pack.until.toordinal()
+    asked, years, outside = [], [], []
+    for day in days:
+        on = _later(dt.date.fromordinal(int(day)), years_later)
+        within = min(max(on.toordinal(), since), until)
+        starts = pack.year.on(dt.date.fromordinal(within)).value
+        begun = (on.month, on.day) >= (starts.starts_month, starts.starts_day)
+        asked.append(within)
+        years.append(on.year if begun else on.year - 1)
+        outside.append(within != on.toordinal())
+    return (
+        np.array(asked, np.int64)[place],
+        np.array(years, np.int64)[place],
+        int(np.array(outside, np.bool_)[place].sum()),
+    )
+
+
+def _later(day: dt.date, years: int) -> dt.date:
+    """Return the same day so many years on; 29 February becomes the 28th."""
+    if not years:
+        return day
+    try:
+        return day.replace(year=day.year + years)
+    except ValueError:
+        return day.replace(year=day.year + years, day=day.day - 1)
+
+
+def _turns(person: Whole) -> list[Whole]:
+    """List the persons' first bills, then their second ones, and so on."""
+    count = len(person)
+    if not count:
+        return []
+    fresh = np.ones(count, np.bool_)
+    fresh[1:] = person[1:] != person[:-1]
+    turn = np.arange(count) - np.maximum.accumulate(
+        np.where(fresh, np.arange(count), 0)
+    )
+    order = np.argsort(turn, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(turn))[:-1])
+
+
+def _rows(bills: Bills, facts: Mapping[str, Whole | Words], rows: Whole) -> Bills:
     """Take some bills, with their lines."""
-    if len(rows) == len(bills):
-        return _with_facts(bills, facts)
     sizes = np.diff(bills.offsets)[rows]
     offsets = np.concatenate((np.zeros(1, np.int64), np.cumsum(sizes)))
     starts = np.repeat(bills.offsets[:-1][rows] - offsets[:-1], sizes)
@@ -132,13 +247,7 @@ def _rows(bills: Bills, facts: dict[str, Whole | Words], rows: Whole) -> Bills:
     )
 
 
-def _taken(column: Whole | Words, rows: npt.NDArray[np.int64]) -> Whole | Words:
+def _taken(column: Whole | Words, rows: Whole) -> Whole | Words:
     if isinstance(column, Words):
         return Words(column.codes[rows], column.words)
     return column[rows]
-
-
-def _with_facts(bills: Bills, facts: dict[str, Whole | Words]) -> Bills:
-    return Bills(
-        facts, bills.offsets, bills.amount, bills.limit, bills.ratio, bills.sort
-    )

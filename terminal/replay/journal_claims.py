@@ -11,25 +11,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from settlement.claim import Claim
-from settlement.claim_facts import claim_from_json
+from settlement.claim import Accumulators, Claim
+from settlement.claim_facts import accumulators_from_json, claim_from_json
 from settlement.lifecycle import State
 from settlement.money import Money
 
 
 @dataclass(frozen=True, slots=True)
 class SettledClaim:
-    """One settled bill: whose (opaque), what was asked, what each payer bore."""
+    """One settled bill: whose, what was asked, what each payer bore."""
 
-    person: str
+    person: str  #: the centre's number of the person; it stays in memory
     claim: Claim
     paid: dict[str, Money]  #: by `SettledAmounts` name, as the centre settled it
+    after: Accumulators  #: how the year stood after it
 
 
 def settled_claims(path: Path, first: dt.date, last: dt.date) -> Iterator[SettledClaim]:
     """Read what was settled and stands, oldest first.
 
-    A settlement kept by a version that did not store its claim yet is left out.
+    A settlement kept by a version that did not store its claim or what it moved in
+    the year is left out.
 
     Raises:
         OSError: the journal is not there.
@@ -59,7 +61,9 @@ def settled_claims(path: Path, first: dt.date, last: dt.date) -> Iterator[Settle
 
 def _settled(kept: dict[str, Any]) -> SettledClaim | None:
     intent, settled = kept.get(State.INTENT.value), kept.get(State.SETTLED.value)
-    if intent is None or settled is None or not intent["facts"].get("claim"):
+    if intent is None or settled is None:
+        return None
+    if not intent["facts"].get("claim") or not intent["facts"].get("after"):
         return None
     claim = claim_from_json(intent["facts"]["claim"])
     amounts = settled["facts"].get("settled", {}).get("amounts")
@@ -70,4 +74,6 @@ def _settled(kept: dict[str, Any]) -> SettledClaim | None:
         for name, text in amounts.items()
         if isinstance(text, str)
     }
-    return SettledClaim(str(intent["intent"]["person_id"]), claim, paid)
+    person = str(intent["intent"]["person_id"])
+    after = accumulators_from_json(intent["facts"]["after"])
+    return SettledClaim(person, claim, paid, after)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -45,19 +46,34 @@ _PERSONS = ("account", "family_account", "cash")
 _BAR, _ROW, _LEFT = 360, 26, 250
 
 
-def table(comparison: Comparison, pack: str, language: Language) -> str:
+@dataclass(frozen=True, slots=True)
+class Title:
+    """What is compared with what."""
+
+    pack: str
+    against: str | None  #: None: the settlements as they were made
+
+    def sentence(self, language: Language) -> str:
+        """Write it out."""
+        if language == "zh":
+            return f"政策包 {self.pack} 对比 {self.against or '原结算'}"
+        return f"pack {self.pack} against {self.against or 'what was settled'}"
+
+
+def table(comparison: Comparison, title: Title, language: Language) -> str:
     """Print the comparison for a person."""
     zh = language == "zh"
     whole = comparison.whole
     lines = [
-        f"{'政策包' if zh else 'pack'} {pack}: {whole.bills} {'笔' if zh else 'bills'}",
+        f"{title.sentence(language)}: {whole.bills} {'笔' if zh else 'bills'}",
     ]
-    if comparison.moved:
+    if comparison.outside:
         lines.append(
-            f"{comparison.moved} 笔的就诊日不在该政策包有效期内，按最近的有效日测算。"
+            f"{comparison.outside} 笔的就诊日不在政策包有效期内，按最近的有效日测算"
+            "（--in-year 可将账单放到指定年度）。"
             if zh
-            else f"{comparison.moved} bills lie outside the pack's days and were "
-            "worked out on its nearest day."
+            else f"{comparison.outside} bills lie outside a pack's days and were "
+            "worked out on its nearest day (--in-year puts them into a year)."
         )
     if whole.denied:
         lines.append(
@@ -81,10 +97,12 @@ def table(comparison: Comparison, pack: str, language: Language) -> str:
     return "\n".join(lines)
 
 
-def to_json(comparison: Comparison) -> dict[str, object]:
+def to_json(comparison: Comparison, title: Title) -> dict[str, object]:
     """Write the comparison for a program; amounts in yuan."""
     return {
-        "moved_to_the_packs_days": comparison.moved,
+        "pack": title.pack,
+        "against": title.against,
+        "outside_the_packs_days": comparison.outside,
         "whole": _json(comparison.whole),
         "groups": {
             name: {word: _json(group) for word, group in groups.items()}
@@ -93,7 +111,9 @@ def to_json(comparison: Comparison) -> dict[str, object]:
     }
 
 
-def workbook(comparison: Comparison, pack: str, path: Path, language: Language) -> None:
+def workbook(
+    comparison: Comparison, title: Title, path: Path, language: Language
+) -> None:
     """Write a workbook: payers, groups, and a chart of each."""
     zh = language == "zh"
     with xlsxwriter.Workbook(str(path), {"in_memory": True}) as book:
@@ -102,7 +122,7 @@ def workbook(comparison: Comparison, pack: str, path: Path, language: Language) 
         sheet = book.add_worksheet("支付方" if zh else "payers")
         sheet.set_column(0, 0, 34)
         sheet.set_column(1, 3, 18)
-        sheet.write(0, 0, f"{'政策包' if zh else 'pack'} {pack}", bold)
+        sheet.write(0, 0, title.sentence(language), bold)
         sheet.write_row(1, 0, _HEAD[not zh], bold)
         shown = _shown(comparison.whole)
         for number, payer in enumerate(shown, start=2):
@@ -148,7 +168,7 @@ def workbook(comparison: Comparison, pack: str, path: Path, language: Language) 
             page.insert_chart(f"A{len(groups) + 4}", drawn)
 
 
-def drawing(comparison: Comparison, pack: str, language: Language) -> str:
+def drawing(comparison: Comparison, title: Title, language: Language) -> str:
     """Draw what every payer would bear more or less, as SVG."""
     zh = language == "zh"
     shown = _shown(comparison.whole)
@@ -157,10 +177,10 @@ def drawing(comparison: Comparison, pack: str, language: Language) -> str:
     height = _ROW * (len(shown) + 2)
     width = _LEFT + 2 * _BAR + 140
     middle = _LEFT + _BAR
-    title = f"{'按新政策包各方增减（元）' if zh else 'Change by payer, yuan'}: {pack}"
+    what = "各方增减（元）" if zh else "Change by payer, yuan"
     shape = f'viewBox="0 0 {width} {height}" role="img"'
     font = 'font-family="sans-serif" font-size="13"'
-    name = escape(title)
+    name = escape(f"{what}: {title.sentence(language)}")
     ends = f'y1="{_ROW}" y2="{height}" stroke="#555555"'
     parts = [
         f'<svg xmlns="{_SVG}" {shape} aria-label="{name}" {font}>',

@@ -13,6 +13,7 @@ from config.packs import load_pack
 from settlement.claim import (
     Accumulators,
     Assistance,
+    Category,
     Claim,
     FeeLine,
     Filing,
@@ -68,6 +69,7 @@ class Case:
     accident: bool = False
     insured: str = "230800"
     insurance: Insurance = Insurance.RESIDENT
+    category: Category | None = None
     assistance: Collection[str] = ()
     balance: str = "0.00"
     use_account: bool = True
@@ -90,6 +92,7 @@ def claim(*amounts: str, **said: Any) -> Claim:
             case.insurance,
             case.insured,
             45,
+            category=case.category,
             assistance=frozenset(Assistance(word) for word in case.assistance),
             account_balance=Money.yuan(case.balance),
             use_account=case.use_account,
