@@ -14,10 +14,17 @@ from config.card_profiles import load_deck
 from config.errors import ConfigError
 from config.toml_table import Table, read
 from reader.emulator.deck import CardSpec
-from settlement.centre.persons import Enrolment, age_on
-from settlement.centre.port import Certificate, CertificateType, Coverage, Person
-from settlement.claim import AMOUNTS, Accumulators, Assistance, Insurance
+from settlement.centre.persons import Enrolment, sex_of
+from settlement.centre.port import (
+    Certificate,
+    CertificateType,
+    Coverage,
+    Person,
+    age_on,
+)
+from settlement.claim import AMOUNTS, Accumulators, Assistance, Category, Insurance
 from settlement.money import Money
+from settlement.nhsa import PERSON_TYPE
 
 CARDS = "cards"
 
@@ -77,11 +84,15 @@ def _person(row: Table, where: _Where) -> Enrolment:
     number = row.text("number")
     if len(number) != _NUMBER_DIGITS or not number.isdecimal():
         row.refuse("number", f"must be {_NUMBER_DIGITS} digits")
+    has_category = row.has("category")
+    category = row.word("category", Category) if has_category else Category.RESIDENT
+    if category not in PERSON_TYPE:
+        row.refuse("category", f"{category.value} has no 人员类别 of its own")
     coverage = Coverage(
         insurance=Insurance.RESIDENT,
         active=not (row.has("suspended") and row.flag("suspended")),
         region=where.region,
-        retired=False,
+        person_type=PERSON_TYPE[category],
         account_balance=row.amount("account"),
     )
     has_classes = row.has("assistance")
@@ -95,6 +106,7 @@ def _person(row: Table, where: _Where) -> Enrolment:
             person_cert_no=card.person_cert_no,
             birth_date=card.birth_date,
             age_years=age_on(card.birth_date, dt.date(where.year, 1, 1)),
+            sex=sex_of(card.person_cert_no),
             coverages=(coverage,),
             assistance=classes,
         ),

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from settlement.claim import Assistance, Insurance, ItemClass, VisitKind
+from settlement.claim import Assistance, Category, Insurance, ItemClass, VisitKind
 from settlement.money import Money
 from settlement.split import SettledAmounts
 
@@ -130,13 +130,42 @@ ASSISTANCE = {
     Assistance.EXTREME_POVERTY: "2304",
     Assistance.LOW_INCOME_ALLOWANCE: "2303",
     Assistance.REGISTERED_POOR: "2302",
+    Assistance.LOW_INCOME: "2305",
+    Assistance.EXPENSE_POOR: "2306",
 }
 CLEARING_TYPE = {VisitKind.OUTPATIENT: "11", VisitKind.PHARMACY: "41"}
 
-#: 人员类别 that a retired person has.
-RETIRED = "12"
+#: 人员类别 (psn_type) of the dictionary. 灵活就业 has no code of its own there.
+PERSON_TYPE = {
+    Category.ACTIVE: "11",
+    Category.UNEMPLOYED: "116003",
+    Category.RETIRED: "12",
+    Category.NEWBORN: "1401",
+    Category.STUDENT: "1403",
+    Category.RESIDENT: "1701",
+}
+#: How a code begins, the longest first; provinces lengthen the codes (1560, 116032).
+_CATEGORY_BEGINS = (
+    ("116003", Category.UNEMPLOYED),
+    ("1401", Category.NEWBORN),
+    ("11", Category.ACTIVE),
+    ("12", Category.RETIRED),
+    ("13", Category.RETIRED),  # 离休
+    ("14", Category.STUDENT),
+)
+#: 性别 (gend).
+SEX = {"male": "1", "female": "2"}
 #: 参保状态 1: 正常参保.
 INSURED = "1"
+
+
+def category(person_type: str, insurance: Insurance) -> Category:
+    """Tell 人员类别 from its code; an unknown code says what the insurance says."""
+    for begins, known in _CATEGORY_BEGINS:
+        if person_type.startswith(begins):
+            return known
+    return Category.RESIDENT if insurance is Insurance.RESIDENT else Category.ACTIVE
+
 
 #: 累计类别代码 (cum_type_code). The national dictionary is not public: these are the
 #: reference centre's own [B]; a province's real ones are profile data.

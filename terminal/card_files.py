@@ -6,7 +6,7 @@ proved that it is still the one that was read. Nothing of it is kept or logged.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -242,8 +242,12 @@ def _tolerant(session: CardSession, name: str) -> FileRead:
         return FileRead(FileState.ABSENT if whole else FileState.UNREADABLE, file)
 
 
-def standing_of(centre: Centre, certificate: Certificate, year: int) -> Standing:
-    """Ask the centre what it knows of a holder (1101), and how *year* stands (5206).
+def standing_of(
+    centre: Centre, certificate: Certificate, year_of: Callable[[Coverage], int]
+) -> Standing:
+    """Ask the centre what it knows of a holder (1101), and how the year stands (5206).
+
+    *year_of* names the insured year of a coverage.
 
     What the centre does not tell is missing and said to be; the rest is shown.
     """
@@ -256,7 +260,10 @@ def standing_of(centre: Centre, certificate: Certificate, year: int) -> Standing
         for coverage in person.coverages:
             if coverage.active:
                 told = centre.accumulators(
-                    person.person_id, coverage.insurance, coverage.region, year
+                    person.person_id,
+                    coverage.insurance,
+                    coverage.region,
+                    year_of(coverage),
                 )
                 years.append((coverage, told))
     except CentreError as error:

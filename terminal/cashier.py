@@ -21,7 +21,7 @@ from reader.credential import Credential
 from reader.driver import NOT_A_CARD, DriverRefusal
 from settlement import explain
 from settlement.attribution import attribute
-from settlement.catalogue import Catalogue
+from settlement.catalogue import Catalogue, Known
 from settlement.centre.errors import (
     CentreError,
     CentreNotSentError,
@@ -36,6 +36,7 @@ from settlement.centre.port import (
     Coverage,
     Order,
     Person,
+    age_on,
 )
 from settlement.claim import Claim, Hospital, Insurance, Insured, Tier, Visit, VisitKind
 from settlement.claim_facts import accumulators_to_json, claim_to_json
@@ -342,8 +343,7 @@ class Cashier:
         """Read what the holder may see of his card, and ask the centre about him."""
         files = self._files.holder()
         who = _certificate(self._desk.verified_credential())
-        year = self._now().astimezone(self._site.timezone).year
-        return HolderRecord(files, standing_of(self._centre, who, year))
+        return HolderRecord(files, standing_of(self._centre, who, self._year_of))
 
     # -- the quote --------------------------------------------------------------
 
@@ -368,7 +368,7 @@ class Cashier:
                     Refused("no-policy-pack", {"region": known.coverage.region}),
                 )
             )
-        claim = self._claim(bill, known)
+        claim = self._claim(bill, known, pack)
         order = self._order(bill, known, claim, who)
         refusal = self._entitlement_refusal(order)
         outcome: Split | Refused
@@ -405,13 +405,14 @@ class Cashier:
         self._known = _Known(shown, person, coverage)
         return self._known
 
-    def _claim(self, bill: Bill, known: _Known) -> Claim:
+    def _claim(self, bill: Bill, known: _Known, pack: Pack) -> Claim:
         tier = self._site.tier
         insured = Insured(
             insurance=known.coverage.insurance,
             region=known.coverage.region,
-            age_years=known.person.age_years,
-            retired=known.coverage.retired,
+            age_years=age_on(known.person.birth_date, bill.on.date()),
+            category=known.coverage.category,
+            supplement=known.coverage.supplement,
             assistance=known.person.assistance,
             account_balance=known.coverage.account_balance,
             use_account=bill.use_account,
@@ -420,7 +421,7 @@ class Cashier:
             known.person.person_id,
             known.coverage.insurance,
             known.coverage.region,
-            bill.on.year,
+            pack.year_of(bill.on.date()),
         )
         visit = Visit(
             kind=bill.kind,
@@ -429,6 +430,9 @@ class Cashier:
             filing=bill.filing,
             accident=bill.accident,
         )
+        on = bill.on.date()
+        age = age_on(known.person.birth_date, on)
+        holder = Known(on=on, sex=known.person.sex or None, age_years=age)
         lines = tuple(
             self._catalogue.fee_line(
                 number,
@@ -439,6 +443,7 @@ class Cashier:
                 tier,
                 # A pharmacy's message has no place for an approval, so none counts.
                 line.restriction_approved and bill.kind is not VisitKind.PHARMACY,
+                holder,
             )
             for number, line in enumerate(bill.lines, start=1)
         )
@@ -450,6 +455,7 @@ class Cashier:
             person_id=known.person.person_id,
             insurance=known.coverage.insurance,
             insured_region=known.coverage.region,
+            person_type=known.coverage.person_type,
             kind=bill.kind,
             on=bill.on,
             bill_no=bill.bill_no,
@@ -858,12 +864,21 @@ class Cashier:
         )
         return tuple((part, not code, code or "ok") for part, code in checks)
 
+    def _year_of(self, coverage: Coverage) -> int:
+        """Name today's insured year; where there is no pack, the calendar's."""
+        today = self._now().astimezone(self._site.timezone).date()
+        try:
+            pack = self._pack_on(coverage, today)
+        except PolicyNotInForceError:
+            pack = None
+        return today.year if pack is None else pack.year_of(today)
+
     def _pack_trouble(self) -> str:
         here = Coverage(
             insurance=Insurance.RESIDENT,
             active=True,
             region=self._site.region,
-            retired=False,
+            person_type="",
             account_balance=Money.ZERO,
         )
         today = self._now().astimezone(self._site.timezone).date()

@@ -27,6 +27,7 @@ from terminal.masking import mask_card_no, mask_number
 from terminal.self_words import (
     ACCUMULATORS,
     ASSISTANCES,
+    CATEGORIES,
     CODES,
     ELEMENTS_EN,
     FILES,
@@ -345,7 +346,14 @@ def _centre(standing: Standing, words: Words) -> CentreView:
                             else "coverage_suspended"
                         ],
                     ),
-                    Row(words["retired"], words["yes" if coverage.retired else "no"]),
+                    Row(
+                        words["person_category"],
+                        _in(words, CATEGORIES[coverage.category]),
+                    ),
+                    Row(
+                        words["civil_servant"],
+                        words["yes" if coverage.civil_servant else "no"],
+                    ),
                     Row(words["account_balance"], coverage.account_balance.to_yuan()),
                 ),
             )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from settlement.claim import Assistance, Insurance
+from settlement.claim import Assistance, Category, Insurance
 from terminal.words import Word
 
 TABLE: Mapping[str, Word] = {
@@ -110,7 +110,8 @@ TABLE: Mapping[str, Word] = {
     "coverage_state": Word("参保状态", "State"),
     "coverage_active": Word("正常参保", "active"),
     "coverage_suspended": Word("暂停参保", "suspended"),
-    "retired": Word("是否退休", "Retired"),
+    "person_category": Word("人员类别", "Person category"),
+    "civil_servant": Word("公务员", "Civil servant"),
     "yes": Word("是", "yes"),
     "no": Word("否", "no"),
     "account_balance": Word("个人账户余额（元）", "Account balance (CNY)"),
@@ -132,6 +133,16 @@ INSURANCES: Mapping[Insurance, Word] = {
     Insurance.RESIDENT: Word(
         "城乡居民基本医疗保险", "Residents' basic medical insurance"
     ),
+}
+
+CATEGORIES: Mapping[Category, Word] = {
+    Category.ACTIVE: Word("在职", "in work"),
+    Category.RETIRED: Word("退休", "retired"),
+    Category.FLEXIBLE: Word("灵活就业", "flexible worker"),
+    Category.UNEMPLOYED: Word("领取失业金", "unemployed on benefit"),
+    Category.RESIDENT: Word("成年居民", "adult resident"),
+    Category.STUDENT: Word("学生儿童", "student or child"),
+    Category.NEWBORN: Word("新生儿", "newborn"),
 }
 
 ASSISTANCES: Mapping[Assistance, Word] = {

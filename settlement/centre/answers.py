@@ -126,38 +126,25 @@ def _identity(found: Person) -> dict[str, Json]:
         "psn_cert_type": "01",
         "certno": found.person_cert_no,
         "psn_name": found.name,
-        "gend": _sex(found.person_cert_no),
+        "gend": nhsa.SEX.get(found.sex, "0"),
         "naty": "01",
         "brdy": found.birth_date.isoformat(),
         "age": f"{_MARK}{found.age_years}.0",
     }
 
 
-def _sex(cert_no: str) -> str:
-    """Read 性别 off the seventeenth digit of the identity number."""
-    digit = cert_no[16:17]
-    return "0" if not digit.isdigit() else ("1" if int(digit) % 2 else "2")
-
-
 def _coverage(found: Person, row: Coverage) -> dict[str, Json]:
     return {
         "balc": amount(row.account_balance),
         "insutype": nhsa.INSURANCE[row.insurance],
-        "psn_type": person_type(row),
+        "psn_type": row.person_type,
         "psn_insu_stas": "1" if row.active else "2",
         "psn_insu_date": found.birth_date.isoformat(),
         "paus_insu_date": None,
-        "cvlserv_flag": "0",
+        "cvlserv_flag": "1" if row.civil_servant else "0",
         "insuplc_admdvs": row.region,
         "emp_name": None,
     }
-
-
-def person_type(row: Coverage) -> str:
-    """Tell 人员类别: 在职, 退休 or 城乡居民."""
-    if row.insurance is Insurance.RESIDENT:
-        return "1701"
-    return "12" if row.retired else "11"
 
 
 def entitlements(
@@ -396,8 +383,8 @@ def _setlinfo(stated: Stated) -> dict[str, Json]:
         "psn_no": settled.person_id,
         **_identity(stated.person),
         "insutype": nhsa.INSURANCE[settled.insurance],
-        "psn_type": person_type(stated.coverage),
-        "cvlserv_flag": "0",
+        "psn_type": stated.coverage.person_type,
+        "cvlserv_flag": "1" if stated.coverage.civil_servant else "0",
         "setl_time": None if at is None else stamp(at),
         "mdtrt_cert_type": None if certificate is None else CERTIFICATE[certificate],
         "med_type": nhsa.VISIT_KIND[stated.kind],

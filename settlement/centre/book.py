@@ -15,12 +15,22 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, select
+from sqlalchemy import (
+    Connection,
+    Engine,
+    create_engine,
+    event,
+    func,
+    inspect,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from settlement.centre.tables import (
     ACCOUNT_MOVEMENT,
     COUNTER,
+    COVERAGE,
     METADATA,
     PERSON,
     POSTING,
@@ -92,6 +102,7 @@ class Book:
         self._now = now
         if self._engine.dialect.name == "sqlite":
             _prepare_sqlite(self._engine)
+        _migrate(self._engine)
         METADATA.create_all(self._engine)
 
     def close(self) -> None:
@@ -198,3 +209,31 @@ def _below_zero(page: Page) -> Iterator[str]:
     ).scalar_one()
     if overdrawn:
         yield f"{overdrawn} personal accounts are below zero"
+
+
+def _migrate(engine: Engine) -> None:
+    """Bring a book of an older layout forward; nothing in it is lost.
+
+    A coverage knew only whether the person is retired; now it holds 人员类别.
+    """
+    with engine.connect() as connection:
+        connection.execution_options(centre_writes=True)
+        with connection.begin():
+            there = inspect(connection)
+            if not there.has_table(COVERAGE.name):
+                return
+            columns = {row["name"] for row in there.get_columns(COVERAGE.name)}
+            if "retired" not in columns:
+                return
+            connection.execute(text("ALTER TABLE coverage RENAME TO coverage_retired"))
+            COVERAGE.create(connection)
+            connection.execute(
+                text(
+                    "INSERT INTO coverage (person_id, insurance, region, active, "
+                    "person_type, civil_servant) SELECT person_id, insurance, region, "
+                    "active, CASE WHEN insurance = 'resident' THEN '1701' "
+                    "WHEN retired = 1 THEN '12' ELSE '11' END, 0 "
+                    "FROM coverage_retired"
+                )
+            )
+            connection.execute(text("DROP TABLE coverage_retired"))

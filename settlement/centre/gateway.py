@@ -52,7 +52,6 @@ Read = TypeVar("Read")
 #: Asks the reference centre, in demonstration mode, to spoil its answer.
 FAULT_HEADER = "X-Demo-Fault"
 #: 人员类别 sent with an order where the terminal knows none better: 城乡居民.
-_PERSON_TYPE = {Insurance.RESIDENT: "1701", Insurance.EMPLOYEE: "11"}
 _BAD_REQUEST, _SERVER_ERROR = 400, 500
 #: No answer of the interface is larger (input and output are C(40000)); files are.
 MAX_ANSWER = 80 * 1024 * 1024
@@ -152,10 +151,7 @@ class Gateway:
     def open_visit(self, order: Order) -> str:
         """Register (2201), tell kind and diagnosis (2203), upload the lines (2204)."""
         region = order.insured_region
-        person_type = _PERSON_TYPE[order.insurance]
-        output = self._ask(
-            Infno.REGISTER, requests.registration(order, person_type), region
-        )
+        output = self._ask(Infno.REGISTER, requests.registration(order), region)
         visit_id = _read(
             lambda: replies.needed(replies.node(output, "data"), "mdtrt_id")
         )
@@ -167,13 +163,12 @@ class Gateway:
 
     def presettle(self, order: Order) -> CentreSettlement:
         """Ask what a settlement would come to (2206, 2101)."""
-        person_type = _PERSON_TYPE[order.insurance]
         if order.kind is VisitKind.PHARMACY:
             infno = Infno.PHARMACY_PRESETTLE
-            node = requests.pharmacy(order, person_type, final=False)
+            node = requests.pharmacy(order, final=False)
         else:
             infno = Infno.OUTPATIENT_PRESETTLE
-            node = requests.clinic(order, person_type)
+            node = requests.clinic(order)
         output = self._ask(infno, node, order.insured_region)
         found = _read(lambda: replies.settlement(output, self._zone()))
         _check(found, total=order.total_fee)
@@ -183,14 +178,13 @@ class Gateway:
         self, order: Order, expected: SettledAmounts, msgid: str
     ) -> CentreSettlement:
         """Settle (2207, 2102) under a msgid that is durable already."""
-        person_type = _PERSON_TYPE[order.insurance]
         sign_no = self._signed_in()
         if order.kind is VisitKind.PHARMACY:
             infno = Infno.PHARMACY_SETTLE
-            node = requests.pharmacy(order, person_type, final=True)
+            node = requests.pharmacy(order, final=True)
         else:
             infno = Infno.OUTPATIENT_SETTLE
-            node = requests.clinic(order, person_type, expected)
+            node = requests.clinic(order, expected)
         output = self._send(infno, node, order.insured_region, msgid, sign_no)
         found = _read(lambda: replies.settlement(output, self._zone()))
         _check(found, total=order.total_fee, msgid=msgid, booked=True)

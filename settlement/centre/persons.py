@@ -10,7 +10,13 @@ from types import MappingProxyType
 from sqlalchemy import func, insert, select
 
 from settlement.centre.book import Book, Page
-from settlement.centre.port import Certificate, CertificateType, Coverage, Person
+from settlement.centre.port import (
+    Certificate,
+    CertificateType,
+    Coverage,
+    Person,
+    age_on,
+)
 from settlement.centre.tables import (
     ACCOUNT_MOVEMENT,
     ACCUMULATOR,
@@ -124,6 +130,7 @@ def find(page: Page, person_id: str) -> Person | None:
         person_cert_no=cert_no,
         birth_date=born,
         age_years=age_on(born, page.at.date()),
+        sex=sex_of(cert_no),
         coverages=_coverages(page, person_id),
         assistance=frozenset(
             Assistance(word) for word in assistance.split(",") if word
@@ -302,9 +309,12 @@ def denials(
     return MappingProxyType({row.fund_code: row.reason for row in rows})
 
 
-def age_on(born: dt.date, on: dt.date) -> int:
-    """Count whole years of age (周岁)."""
-    return on.year - born.year - ((on.month, on.day) < (born.month, born.day))
+def sex_of(cert_no: str) -> str:
+    """Read 性别 off the seventeenth digit of an identity number (GB 11643)."""
+    digit = cert_no[16:17]
+    if not digit.isdigit():
+        return ""
+    return "male" if int(digit) % 2 else "female"
 
 
 def _row(page: Page, person_id: str) -> tuple[str, str, str, str] | None:
@@ -327,7 +337,8 @@ def _coverages(page: Page, person_id: str) -> tuple[Coverage, ...]:
             insurance=Insurance(row.insurance),
             active=bool(row.active),
             region=row.region,
-            retired=bool(row.retired),
+            person_type=row.person_type,
+            civil_servant=bool(row.civil_servant),
             account_balance=balance(page, person_id, Insurance(row.insurance)),
         )
         for row in rows
@@ -353,7 +364,8 @@ def _enrol(page: Page, enrolment: Enrolment) -> None:
                 insurance=row.insurance.value,
                 region=row.region,
                 active=int(row.active),
-                retired=int(row.retired),
+                person_type=row.person_type,
+                civil_servant=int(row.civil_servant),
             )
         )
         move_account(

@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from settlement.claim import Accumulators, Assistance, FeeLine, Insurance, VisitKind
+from settlement import nhsa
+from settlement.claim import (
+    Accumulators,
+    Assistance,
+    Category,
+    FeeLine,
+    Insurance,
+    Supplement,
+    VisitKind,
+)
 from settlement.money import Money
 from settlement.split import SettledAmounts
 
@@ -42,8 +51,19 @@ class Coverage:
     insurance: Insurance
     active: bool  #: 正常参保
     region: str  #: 参保地医保区划
-    retired: bool
+    person_type: str  #: 人员类别, the code as the centre says it
     account_balance: Money
+    civil_servant: bool = False  #: 公务员标志
+
+    @property
+    def category(self) -> Category:
+        """人员类别 as policy texts tell persons apart."""
+        return nhsa.category(self.person_type, self.insurance)
+
+    @property
+    def supplement(self) -> Supplement:
+        """What the person has besides the basic insurance."""
+        return Supplement.CIVIL_SERVANT if self.civil_servant else Supplement.NONE
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -55,8 +75,14 @@ class Person:
     person_cert_no: str
     birth_date: dt.date
     age_years: int
+    sex: str  #: "male", "female"; "" where the centre does not say
     coverages: tuple[Coverage, ...]
     assistance: frozenset[Assistance]
+
+
+def age_on(born: dt.date, on: dt.date) -> int:
+    """Count whole years of age (周岁)."""
+    return on.year - born.year - ((on.month, on.day) < (born.month, born.day))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +105,7 @@ class Order:
     person_id: str
     insurance: Insurance
     insured_region: str
+    person_type: str  #: 人员类别, as 1101 said it
     kind: VisitKind
     on: dt.datetime  #: 开始时间, local to the site
     bill_no: str  #: the institution's own number; batch and invoice number on the wire

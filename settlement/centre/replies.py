@@ -27,7 +27,7 @@ from settlement.nhsa import (
     CUMULATIVE,
     INSURANCE,
     INSURED,
-    RETIRED,
+    SEX,
 )
 from settlement.split import SettledAmounts
 
@@ -35,6 +35,7 @@ Json = str | int | bool | None | list["Json"] | dict[str, "Json"]
 
 _INSURANCE_OF = {code: kind for kind, code in INSURANCE.items()}
 _ASSISTANCE_OF = {code: kind for kind, code in ASSISTANCE.items()}
+_SEX_OF = {code: sex for sex, code in SEX.items()}
 _BP = 10_000
 
 
@@ -156,7 +157,8 @@ def person(output: Mapping[str, Json]) -> Person:
             insurance=_INSURANCE_OF[text(row, "insutype")],
             active=text(row, "psn_insu_stas") == INSURED,
             region=text(row, "insuplc_admdvs"),
-            retired=text(row, "psn_type").startswith(RETIRED),
+            person_type=text(row, "psn_type"),
+            civil_servant=text(row, "cvlserv_flag") == "1",
             account_balance=_money(row, "balc"),
         )
         for row in rows(output, "insuinfo")
@@ -169,6 +171,7 @@ def person(output: Mapping[str, Json]) -> Person:
         person_cert_no=text(base, "certno"),
         birth_date=_date(needed(base, "brdy")),
         age_years=int(exact(needed(base, "age"))),
+        sex=_SEX_OF.get(text(base, "gend"), ""),
         coverages=coverages,
         assistance=frozenset(_ASSISTANCE_OF[c] for c in classes if c in _ASSISTANCE_OF),
     )

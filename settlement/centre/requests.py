@@ -84,7 +84,7 @@ def accumulators(person_id: str, year: int) -> Node:
     return {"data": {"psn_no": person_id, "cum_ym": f"{year}12"}}
 
 
-def registration(order: Order, person_type: str) -> Node:
+def registration(order: Order) -> Node:
     """Write 2201."""
     return {
         "data": {
@@ -94,7 +94,7 @@ def registration(order: Order, person_type: str) -> Node:
             **_certificate(order.certificate),
             "psn_cert_type": _RESIDENT_ID,
             "certno": order.certificate.person_cert_no,
-            "psn_type": person_type,
+            "psn_type": order.person_type,
             "psn_name": order.certificate.name,
             "ipt_otp_no": order.bill_no,
             "atddr_no": "",
@@ -163,16 +163,14 @@ def fee_upload(order: Order, operator: str) -> Node:
     }
 
 
-def clinic(
-    order: Order, person_type: str, expected: SettledAmounts | None = None
-) -> Node:
+def clinic(order: Order, expected: SettledAmounts | None = None) -> Node:
     """Write 2206, or with the four *expected* amounts 2207."""
     data: Node = {
         "psn_no": order.person_id,
         **_certificate(order.certificate),
         "psn_cert_type": _RESIDENT_ID,
         "certno": order.certificate.person_cert_no,
-        "psn_type": person_type,
+        "psn_type": order.person_type,
         "psn_name": order.certificate.name,
         "med_type": VISIT_KIND[order.kind],
         "medfee_sumamt": order.total_fee.to_yuan(),
@@ -194,14 +192,14 @@ def clinic(
     return {"data": data}
 
 
-def pharmacy(order: Order, person_type: str, *, final: bool) -> Node:
+def pharmacy(order: Order, *, final: bool) -> Node:
     """Write 2101, or with *final* 2102: the lines travel in the same message."""
     info: Node = {
         "psn_no": order.person_id,
         **_certificate(order.certificate),
         "psn_cert_type": _RESIDENT_ID,
         "certno": order.certificate.person_cert_no,
-        "psn_type": person_type,
+        "psn_type": order.person_type,
         "psn_name": order.certificate.name,
         "begntime": stamp(order.on),
         "medfee_sumamt": order.total_fee.to_yuan(),

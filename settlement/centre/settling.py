@@ -10,9 +10,16 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol
 
+from settlement.catalogue import Known
 from settlement.centre import persons
 from settlement.centre.book import Page
-from settlement.centre.port import CentreSettlement, Certificate, Coverage, Person
+from settlement.centre.port import (
+    CentreSettlement,
+    Certificate,
+    Coverage,
+    Person,
+    age_on,
+)
 from settlement.centre.records import FundShare
 from settlement.centre.refusal import Refusal
 from settlement.claim import (
@@ -106,11 +113,18 @@ class AskedLine:
 class Policy(Protocol):
     """The engine, the packs and the catalogue, as the centre asks them."""
 
-    def classify(self, asked: AskedLine, hospital: Hospital) -> FeeLine:
-        """Look the item up in the centre's own catalogue.
+    def classify(self, asked: AskedLine, hospital: Hospital, known: Known) -> FeeLine:
+        """Look the item up in the centre's own catalogue, for this person and day.
 
         Raises:
             Refusal: price, quantity and amount contradict each other.
+        """
+
+    def year_of(self, insurance: Insurance, region: str, on: dt.date) -> int:
+        """Name the insured year a day lies in.
+
+        Raises:
+            Refusal: no pack is in force there on that day.
         """
 
     def split_lines(self, claim: Claim) -> tuple[LinePart, ...]:
@@ -168,7 +182,10 @@ def compute(page: Page, policy: Policy, asked: Asked, hospital: Hospital) -> Com
             "医疗费总额与费用明细合计不一致，请核对后重传",
         )
         raise Refusal(code, sentence)
-    split = split_or_refuse(policy, claim_of(page, person, covered, asked, hospital))
+    year = policy.year_of(asked.insurance, covered.region, asked.on)
+    before = persons.accumulators(page, person.person_id, asked.insurance, year)
+    claim = claim_of(person, covered, asked, hospital, before)
+    split = split_or_refuse(policy, claim)
     amounts = SettledAmounts.of(split)
     return Computed(person, covered, split, amounts, fund_shares(asked, split))
 
@@ -208,44 +225,56 @@ def enjoyed(page: Page, person: Person, asked: Asked) -> Coverage:
 
 
 def claim_of(
-    page: Page, person: Person, covered: Coverage, asked: Asked, hospital: Hospital
+    person: Person,
+    covered: Coverage,
+    asked: Asked,
+    hospital: Hospital,
+    before: Accumulators,
 ) -> Claim:
     """Put together what the engine needs from what the book knows."""
-    year = asked.on.year
     return Claim(
         visit=Visit(kind=asked.kind, on=asked.on, hospital=hospital),
         insured=Insured(
             insurance=asked.insurance,
             region=covered.region,
-            age_years=persons.age_on(person.birth_date, asked.on),
-            retired=covered.retired,
+            age_years=age_on(person.birth_date, asked.on),
+            category=covered.category,
+            supplement=covered.supplement,
             assistance=person.assistance,
             account_balance=covered.account_balance,
             use_account=asked.use_account,
         ),
-        before=persons.accumulators(page, person.person_id, asked.insurance, year),
+        before=before,
         lines=asked.lines,
     )
 
 
-def claim_for_lines(
+def known_of(person: Person, on: dt.date) -> Known:
+    """Say what a catalogue's restrictions may ask of a person."""
+    age = age_on(person.birth_date, on)
+    return Known(on=on, sex=person.sex or None, age_years=age)
+
+
+def claim_for_lines(  # noqa: PLR0913, PLR0917 - what a claim is made of
     person: Person,
     covered: Coverage,
     lines: tuple[FeeLine, ...],
     hospital: Hospital,
-    visit: tuple[VisitKind, dt.datetime],
+    visit: tuple[VisitKind, dt.date],
+    year: int,
 ) -> Claim:
-    """Put together as much as splitting lines needs: no year and no account."""
-    kind, begun_at = visit
-    on = begun_at.date()
+    """Put together as much as splitting lines needs: no sums and no account."""
+    kind, on = visit
     return Claim(
         visit=Visit(kind=kind, on=on, hospital=hospital),
         insured=Insured(
             insurance=covered.insurance,
             region=covered.region,
-            age_years=persons.age_on(person.birth_date, on),
+            age_years=age_on(person.birth_date, on),
+            category=covered.category,
+            supplement=covered.supplement,
         ),
-        before=Accumulators(on.year),
+        before=Accumulators(year),
         lines=lines,
     )
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 
 from settlement import engine
-from settlement.catalogue import Catalogue
+from settlement.catalogue import Catalogue, Known
 from settlement.centre.refusal import Refusal
 from settlement.centre.settling import AskedLine
-from settlement.claim import Claim, FeeLine, Hospital, ItemClass
+from settlement.claim import Claim, FeeLine, Hospital, Insurance, ItemClass
 from settlement.errors import ClaimError
 from settlement.money import Money, line_amount
 from settlement.policy import Pack
@@ -25,7 +26,7 @@ class Shelf:
         self._packs = tuple(packs)
         self._catalogue = catalogue
 
-    def classify(self, asked: AskedLine, hospital: Hospital) -> FeeLine:
+    def classify(self, asked: AskedLine, hospital: Hospital, known: Known) -> FeeLine:
         """Say what our catalogue knows of a line; what it does not know is 丙类.
 
         Raises:
@@ -50,11 +51,21 @@ class Shelf:
             asked.amount,
             hospital.price_limit_tier,
             asked.approved,
+            known,
         )
+
+    def year_of(self, insurance: Insurance, region: str, on: dt.date) -> int:
+        """Name the insured year a day lies in.
+
+        Raises:
+            Refusal: no pack is in force there on that day.
+        """
+        return self._pack(region, insurance, on).year_of(on)
 
     def split_lines(self, claim: Claim) -> tuple[LinePart, ...]:
         """Split only the lines into their four parts, before any benefit."""
-        pack = self._pack(claim)
+        who = claim.insured
+        pack = self._pack(who.region, who.insurance, claim.visit.on)
         try:
             return engine.split_lines(claim, pack)
         except ClaimError as error:
@@ -62,21 +73,21 @@ class Shelf:
 
     def settle(self, claim: Claim) -> Outcome:
         """Split a claim by the pack of the insured region and the day."""
-        pack = self._pack(claim)
+        who = claim.insured
+        pack = self._pack(who.region, who.insurance, claim.visit.on)
         try:
             return engine.settle(claim, pack)
         except ClaimError as error:
             raise _contradiction() from error
 
-    def _pack(self, claim: Claim) -> Pack:
+    def _pack(self, region: str, insurance: Insurance, on: dt.date) -> Pack:
         """Choose the pack in force.
 
         Raises:
             Refusal: none speaks for this region and insurance on this day.
         """
-        who = claim.insured
         for pack in self._packs:
-            if pack.covers(who.region, who.insurance) and pack.in_force(claim.visit.on):
+            if pack.covers(region, insurance) and pack.in_force(on):
                 return pack
         code, sentence = "policy-missing", "参保地当日无可用的待遇政策，请联系经办机构"
         raise Refusal(code, sentence)

@@ -71,7 +71,8 @@ COVERAGE = _table(
     _text("insurance", key=True),
     _text("region"),
     _whole("active"),
-    _whole("retired"),
+    _text("person_type"),
+    _whole("civil_servant"),
 )
 
 #: One fund the person does or does not enjoy for one kind of visit (2001).

@@ -194,12 +194,14 @@ def _upload(work: Work) -> Output:
     asked = intake.upload(work.call.input)
     visit = _visit(work, asked.visit_id, asked.person_id)
     kind = _kind_of(visit)
-    lines = _classify(work, asked.lines)
-    visits.add_lines(work.page, asked.visit_id, asked.batch_no, lines)
     found = _known_person(work, asked.person_id)
+    on = visit.begun_at.date()
+    lines = _classify(work, asked.lines, found, on)
+    visits.add_lines(work.page, asked.visit_id, asked.batch_no, lines)
     covered = _coverage(work, found, visit.insurance)
+    year = work.desk.policy.year_of(visit.insurance, covered.region, on)
     claim = settling.claim_for_lines(
-        found, covered, lines, work.desk.hospital(work.call), (kind, visit.begun_at)
+        found, covered, lines, work.desk.hospital(work.call), (kind, on), year
     )
     parts = work.desk.policy.split_lines(claim)
     return answers.classed_lines(lines, parts, node="result")
@@ -444,8 +446,10 @@ def _compute_pharmacy(
     if order.kind is not VisitKind.PHARMACY:
         code, sentence = "visit-mismatch", "医疗类别应为定点药店购药"
         raise Refusal(code, sentence)
-    lines = _classify(work, order.lines)
-    return _compute(work, order, (order.certificate, order.at.date(), lines))
+    on = order.at.date()
+    found = _known_person(work, order.person_id)
+    lines = _classify(work, order.lines, found, on)
+    return _compute(work, order, (order.certificate, on, lines))
 
 
 def _compute(
@@ -472,13 +476,16 @@ def _compute(
     return asked, settling.compute(work.page, work.desk.policy, asked, hospital)
 
 
-def _classify(work: Work, asked: tuple[AskedLine, ...]) -> tuple[FeeLine, ...]:
+def _classify(
+    work: Work, asked: tuple[AskedLine, ...], person: Person, on: dt.date
+) -> tuple[FeeLine, ...]:
     numbers = [line.line_no for line in asked]
     if len(set(numbers)) != len(numbers):
         code, sentence = "line-number-taken", "费用明细流水号重复，请更换后重新上传"
         raise Refusal(code, sentence)
     hospital = work.desk.hospital(work.call)
-    return tuple(work.desk.policy.classify(line, hospital) for line in asked)
+    known = settling.known_of(person, on)
+    return tuple(work.desk.policy.classify(line, hospital, known) for line in asked)
 
 
 def _known_person(work: Work, person_id: str) -> Person:

@@ -11,6 +11,7 @@ import xlsxwriter
 from settlement import explain
 from settlement.money import Money
 from terminal.replay.comparison import GROUPINGS, PAYERS, Comparison, Group
+from terminal.self_words import CATEGORIES
 from terminal.words import Words
 
 Language = explain.Language
@@ -21,13 +22,7 @@ _TITLES = {
     "kind": ("医疗类别", "Kind of visit"),
 }
 _NAMES = {
-    "active": ("在职", "in work"),
-    "retired": ("退休", "retired"),
-    "flexible": ("灵活就业", "flexible worker"),
-    "unemployed": ("领取失业金", "unemployed on benefit"),
-    "resident": ("成年居民", "adult resident"),
-    "student": ("学生儿童", "student or child"),
-    "newborn": ("新生儿", "newborn"),
+    **{kind.value: (word.zh, word.en) for kind, word in CATEGORIES.items()},
     "township": ("乡镇、社区", "township"),
     "primary": ("一级", "primary"),
     "secondary": ("二级", "secondary"),

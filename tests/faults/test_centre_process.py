@@ -115,6 +115,7 @@ def order() -> Order:
         person_id=holder.person.person_id,
         insurance=Insurance.RESIDENT,
         insured_region=REGION,
+        person_type="1701",
         kind=VisitKind.PHARMACY,
         on=now(),
         bill_no="B1",

@@ -66,6 +66,7 @@ def a_person(*coverages: Coverage) -> Person:
         person_cert_no=CERT_NO,
         birth_date=dt.date(1980, 1, 1),
         age_years=46,
+        sex="female",
         coverages=coverages or (a_coverage(),),
         assistance=frozenset({Assistance.LOW_INCOME_ALLOWANCE}),
     )
@@ -77,7 +78,7 @@ def a_coverage(*, active: bool = True) -> Coverage:
         insurance=Insurance.RESIDENT,
         active=active,
         region="230800",
-        retired=False,
+        person_type="1701",
         account_balance=Money.yuan("86.50"),
     )
 

@@ -26,6 +26,7 @@ from settlement.centre.port import (
     StatementResult,
     StatementRow,
     TotalsVerdict,
+    age_on,
 )
 from settlement.claim import Accumulators, Insurance, VisitKind
 from settlement.facts import amounts_from_json, amounts_to_json
@@ -87,6 +88,10 @@ class SmallCentre:
         self.down = False
         self.active = True
         self.enjoyed = True
+        #: How everybody is insured, and what is asked of the year.
+        self.insured = Coverage(Insurance.RESIDENT, True, "230800", "1701", ZERO)  # noqa: FBT003 - 正常参保
+        self.birth_date, self.sex = dt.date(1980, 1, 1), "female"
+        self.years: list[int] = []
 
     @property
     def living(self) -> list[CentreSettlement]:
@@ -111,21 +116,16 @@ class SmallCentre:
         return "1"
 
     def person(self, certificate: Certificate) -> Person:
-        """Know everybody as a resident insured at home."""
+        """Know everybody alike; a resident insured at home unless a story says else."""
         self._ask("person")
-        coverage = Coverage(
-            insurance=Insurance.RESIDENT,
-            active=self.active,
-            region="230800",
-            retired=False,
-            account_balance=ZERO,
-        )
+        coverage = dataclasses.replace(self.insured, active=self.active)
         return Person(
             person_id="P1",
             name=certificate.name,
             person_cert_no=certificate.person_cert_no,
-            birth_date=dt.date(1980, 1, 1),
-            age_years=46,
+            birth_date=self.birth_date,
+            age_years=age_on(self.birth_date, self.now().date()),
+            sex=self.sex,
             coverages=(coverage,),
             assistance=frozenset(),
         )
@@ -151,6 +151,7 @@ class SmallCentre:
         """Answer an empty year."""
         del person_id, insurance, region
         self._ask("accumulators")
+        self.years.append(year)
         return Accumulators(year=year)
 
     def open_visit(self, order: Order) -> str:

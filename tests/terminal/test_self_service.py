@@ -294,7 +294,8 @@ def test_what_the_centre_knows_is_shown_by_insurance():
     assert coverage == {
         "参保地区划": "230800",
         "参保状态": "正常参保",
-        "是否退休": "否",
+        "人员类别": "成年居民",
+        "公务员": "否",
         "个人账户余额（元）": "86.50",
     }
     assert centre.assistance == "低保对象"
@@ -347,7 +348,7 @@ class NoCentre(SmallCentre):
 
 def test_the_centre_is_asked_for_every_insurance_in_force():
     """1101, and 5206 for the year that is shown."""
-    standing = standing_of(SmallCentre(clock), CERTIFICATE, 2026)
+    standing = standing_of(SmallCentre(clock), CERTIFICATE, lambda _: 2026)
 
     assert standing.problem is None
     assert [year.year for _, year in standing.years] == [2026]
@@ -358,13 +359,13 @@ def test_an_insurance_that_is_not_in_force_has_no_year():
     centre = SmallCentre(clock)
     centre.active = False
 
-    assert standing_of(centre, CERTIFICATE, 2026).years == ()
+    assert standing_of(centre, CERTIFICATE, lambda _: 2026).years == ()
 
 
 def test_what_the_centre_does_not_tell_is_said_and_the_card_still_shows():
     """A line that is down is no reason to hide what is on the card."""
-    down = standing_of(NoCentre(clock), CERTIFICATE, 2026)
-    half = standing_of(HalfCentre(clock), CERTIFICATE, 2026)
+    down = standing_of(NoCentre(clock), CERTIFICATE, lambda _: 2026)
+    half = standing_of(HalfCentre(clock), CERTIFICATE, lambda _: 2026)
 
     assert down.person is None
     assert down.problem is not None

@@ -94,12 +94,13 @@ def enrolment(
             person_cert_no=cert_no,
             birth_date=dt.date(1980, 1, 1),
             age_years=46,
+            sex="female",
             coverages=(
                 Coverage(
                     insurance=Insurance.RESIDENT,
                     active=active,
                     region=region,
-                    retired=False,
+                    person_type="1701",
                     account_balance=Money(balance),
                 ),
             ),

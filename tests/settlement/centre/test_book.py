@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +28,14 @@ from settlement.centre.port import (
 from settlement.centre.records import FundShare, Period, Record
 from settlement.centre.refusal import Refusal
 from settlement.centre.visits import Diagnosis, OpenVisit
-from settlement.claim import Accumulators, FeeLine, Insurance, ItemClass, VisitKind
+from settlement.claim import (
+    Accumulators,
+    Category,
+    FeeLine,
+    Insurance,
+    ItemClass,
+    VisitKind,
+)
 from settlement.money import Money, exact
 from settlement.split import PackId, SettledAmounts
 
@@ -49,12 +58,13 @@ HOLDER = Enrolment(
         person_cert_no=CARD.person_cert_no,
         birth_date=dt.date(1980, 1, 1),
         age_years=46,
+        sex="female",
         coverages=(
             Coverage(
                 insurance=RESIDENT,
                 active=True,
                 region="990100",
-                retired=False,
+                person_type="1701",
                 account_balance=Money(8650),
             ),
         ),
@@ -563,3 +573,33 @@ def test_the_digest_does_not_depend_on_the_order_of_keys() -> None:
     """The same question is the same question, however it was written."""
     assert digest_of({"a": 1, "b": "二"}) == digest_of({"b": "二", "a": 1})
     assert digest_of({"a": 1}) != digest_of({"a": 2})
+
+
+def test_a_book_of_the_older_layout_is_brought_forward(tmp_path: Path) -> None:
+    """Who was only known to be retired or not has a person category now."""
+    path = tmp_path / "centre.db"
+    new = Book(f"sqlite:///{path}", lambda: NOON)
+    persons.seed(new, (HOLDER,))
+    new.close()
+    with closing(sqlite3.connect(path)) as old, old:
+        old.execute("DROP TABLE coverage")
+        old.execute(
+            "CREATE TABLE coverage (person_id TEXT, insurance TEXT, region TEXT, "
+            "active INTEGER, retired INTEGER, PRIMARY KEY (person_id, insurance))"
+        )
+        old.executemany(
+            "INSERT INTO coverage VALUES (?, ?, '990100', ?, ?)",
+            [(WHO, "employee", 0, 1), (WHO, "resident", 1, 0)],
+        )
+
+    for _ in range(2):  # the second time there is nothing to do
+        kept = Book(f"sqlite:///{path}", lambda: NOON)
+        with kept.reading() as page:
+            found = persons.find(page, WHO)
+        kept.close()
+
+        assert found is not None
+        assert [(c.category, c.active) for c in found.coverages] == [
+            (Category.RETIRED, False),
+            (Category.RESIDENT, True),
+        ]

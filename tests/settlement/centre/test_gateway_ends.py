@@ -140,6 +140,7 @@ def order() -> Order:
         person_id="P1",
         insurance=Insurance.RESIDENT,
         insured_region="230800",
+        person_type="1701",
         kind=VisitKind.OUTPATIENT,
         on=NOW,
         bill_no="B1",
