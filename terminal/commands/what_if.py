@@ -78,7 +78,7 @@ def run_replay(asked: Question, output: Output) -> int:
         return NO
     comparison = _compare(asked, packs)
     if not comparison.whole.bills:
-        click.echo(_nothing(packs[0], asked), err=True)
+        click.echo(_nothing(packs[0], asked, comparison.left_out), err=True)
         return NO
     comparison.check()
     names = [f"{pack.id.name} v{pack.id.version}" for pack in packs]
@@ -101,7 +101,7 @@ def _compare(asked: Question, packs: list[Pack]) -> Comparison:
     from terminal.replay.claims_file import read_claims, write_claims  # noqa: PLC0415
     from terminal.replay.comparison import Comparison  # noqa: PLC0415
     from terminal.replay.evaluation import evaluate  # noqa: PLC0415
-    from terminal.replay.journal_claims import settled_claims  # noqa: PLC0415
+    from terminal.replay.journal_claims import SettledClaims  # noqa: PLC0415
 
     programs = [Program(pack) for pack in packs]
     later = 0 if asked.in_year is None else asked.in_year - asked.first.year
@@ -112,9 +112,11 @@ def _compare(asked: Question, packs: list[Pack]) -> Comparison:
         ]
         if asked.claims is None:
             for pack, path in zip(packs, files, strict=True):
-                found = settled_claims(asked.journal, asked.first, asked.last)
+                found = SettledClaims(asked.journal, asked.first, asked.last)
                 whose = (claim for claim in found if _is_of(claim, packs[0]))
-                if not write_claims(whose, pack, path):
+                count = write_claims(whose, pack, path)
+                comparison.left_out = found.left_out
+                if not count:
                     return comparison
         readers = [
             read_claims(path, packs, asked.first, asked.last)
@@ -147,9 +149,14 @@ def _exam(pack: Pack, pack_file: Path) -> tuple[str, ...]:
     return exam(pack, cases.read_bytes())
 
 
-def _nothing(pack: Pack, asked: Question) -> str:
+def _nothing(pack: Pack, asked: Question, left_out: int) -> str:
+    kept = (
+        f"{left_out} settlements of an older version kept no claim. "
+        if left_out
+        else ""
+    )
     return (
         f"No settled claim of region {pack.region} ({pack.insurance.value}) from "
-        f"{asked.first} to {asked.last}. Name other days, or a file of claims with "
-        "--claims."
+        f"{asked.first} to {asked.last}. {kept}Name other days, or a file of claims "
+        "with --claims."
     )

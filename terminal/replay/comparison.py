@@ -68,6 +68,7 @@ class Comparison:
     groups: dict[str, dict[str, Group]] = field(
         default_factory=lambda: {name: {} for name in GROUPINGS}
     )
+    left_out: int = 0  #: settlements of the journal that kept no claim
     outside: int = 0  #: bills of days a pack does not cover, put on its nearest day
 
     def add(

@@ -16,6 +16,16 @@ from settlement.claim_facts import accumulators_from_json, claim_from_json
 from settlement.lifecycle import State
 from settlement.money import Money
 
+#: Settlements that stand, each with its intent: no step came after its settling.
+_STANDING = (
+    "SELECT intent.body, settled.body FROM entry AS settled "
+    "JOIN entry AS intent ON intent.settlement_id = settled.settlement_id "
+    "AND intent.kind = ? "
+    "WHERE settled.kind = ? AND NOT EXISTS (SELECT 1 FROM entry AS later "
+    "WHERE later.settlement_id = settled.settlement_id AND later.seq > settled.seq) "
+    "ORDER BY settled.seq"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class SettledClaim:
@@ -27,53 +37,59 @@ class SettledClaim:
     after: Accumulators  #: how the year stood after it
 
 
-def settled_claims(path: Path, first: dt.date, last: dt.date) -> Iterator[SettledClaim]:
-    """Read what was settled and stands, oldest first.
+@dataclass(slots=True)
+class SettledClaims:
+    """What was settled on some days and stands, in the order it was settled.
 
-    A settlement kept by a version that did not store its claim or what it moved in
-    the year is left out.
+    Args:
+        path: the journal.
+        first: the first day of care.
+        last: the last one.
 
     Raises:
-        OSError: the journal is not there.
+        OSError: the journal is not there (at the first claim).
     """
-    if not path.is_file():
-        raise FileNotFoundError(2, "No such file", str(path))
-    bodies: dict[str, dict[str, Any]] = {}
-    state: dict[str, str] = {}
-    with closing(
-        sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-    ) as db:
-        rows = db.execute(
-            "SELECT settlement_id, kind, body FROM entry "
-            "WHERE settlement_id IS NOT NULL ORDER BY seq"
+
+    path: Path
+    first: dt.date
+    last: dt.date
+    #: Settlements of these days kept by a version that stored no claim yet; known
+    #: once all were read.
+    left_out: int = 0
+
+    def __iter__(self) -> Iterator[SettledClaim]:
+        if not self.path.is_file():
+            raise FileNotFoundError(2, "No such file", str(self.path))
+        self.left_out = 0
+        uri = f"{self.path.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True)) as db:
+            rows = db.execute(_STANDING, (State.INTENT.value, State.SETTLED.value))
+            for intent, settled in rows:
+                found = self._read(json.loads(intent), json.loads(settled))
+                if found is not None:
+                    yield found
+
+    def _read(
+        self, intent: dict[str, Any], settled: dict[str, Any]
+    ) -> SettledClaim | None:
+        facts = intent["facts"]
+        on = dt.datetime.fromisoformat(facts["on"]).date()
+        if not self.first <= on <= self.last:
+            return None
+        if not facts.get("claim") or not facts.get("after"):
+            self.left_out += 1
+            return None
+        amounts = settled["facts"].get("settled", {}).get("amounts")
+        if not isinstance(amounts, dict):
+            amounts = facts["presettled"]
+        paid = {
+            name: Money.yuan(text)
+            for name, text in amounts.items()
+            if isinstance(text, str)
+        }
+        return SettledClaim(
+            person=str(intent["intent"]["person_id"]),
+            claim=claim_from_json(facts["claim"]),
+            paid=paid,
+            after=accumulators_from_json(facts["after"]),
         )
-        for settlement_id, kind, body in rows:
-            state[settlement_id] = kind
-            if kind in {State.INTENT.value, State.SETTLED.value}:
-                bodies.setdefault(settlement_id, {})[kind] = json.loads(body)
-    for settlement_id, kept in bodies.items():
-        if state[settlement_id] != State.SETTLED.value:
-            continue
-        found = _settled(kept)
-        if found is not None and first <= found.claim.visit.on <= last:
-            yield found
-
-
-def _settled(kept: dict[str, Any]) -> SettledClaim | None:
-    intent, settled = kept.get(State.INTENT.value), kept.get(State.SETTLED.value)
-    if intent is None or settled is None:
-        return None
-    if not intent["facts"].get("claim") or not intent["facts"].get("after"):
-        return None
-    claim = claim_from_json(intent["facts"]["claim"])
-    amounts = settled["facts"].get("settled", {}).get("amounts")
-    if not isinstance(amounts, dict):
-        amounts = intent["facts"]["presettled"]
-    paid = {
-        name: Money.yuan(text)
-        for name, text in amounts.items()
-        if isinstance(text, str)
-    }
-    person = str(intent["intent"]["person_id"])
-    after = accumulators_from_json(intent["facts"]["after"])
-    return SettledClaim(person, claim, paid, after)

@@ -70,6 +70,13 @@ def table(comparison: Comparison, title: Title, language: Language) -> str:
             else f"{comparison.outside} bills lie outside a pack's days and were "
             "worked out on its nearest day (--in-year puts them into a year)."
         )
+    if comparison.left_out:
+        lines.append(
+            f"{comparison.left_out} 笔由旧版本结算，未保存账单内容，未参加测算。"
+            if zh
+            else f"{comparison.left_out} settlements of an older version kept no claim "
+            "and are left out."
+        )
     if whole.denied:
         lines.append(
             f"{whole.denied} 笔在该政策包下没有待遇。"
@@ -97,6 +104,7 @@ def to_json(comparison: Comparison, title: Title) -> dict[str, object]:
     return {
         "pack": title.pack,
         "against": title.against,
+        "left_out": comparison.left_out,
         "outside_the_packs_days": comparison.outside,
         "whole": _json(comparison.whole),
         "groups": {
