@@ -7,6 +7,7 @@ taker       one setting after the other: environment, file, default
 listed_cards   reported cards: CSV in, reader.listed out
 packs       policy packs: TOML in, settlement.policy out
 pack_whole  no gap, no overlap: exactly one wording for every bill
+circumstances  what a person or a visit is besides the ordinary, as TOML keys
 exam        a pack's golden cases: TOML in, what the pack got wrong out
 pack_lint   suspicious shapes: warned about, never rewritten
 mutation    would the exam notice one wrong value: each changed, one a time

@@ -17,13 +17,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar
 
+from config.circumstances import flag, of_person, of_visit, yuan
 from config.packs import CASES_SUFFIX
 from config.toml_table import Table, line_of, read
 from settlement.claim import (
     AMOUNTS,
     Accumulators,
-    Assistance,
-    Category,
     Cause,
     Claim,
     FeeLine,
@@ -31,7 +30,6 @@ from settlement.claim import (
     Hospital,
     Insured,
     ItemClass,
-    Supplement,
     Tier,
     Visit,
     VisitKind,
@@ -204,7 +202,7 @@ def _line(number: int, row: Table) -> FeeLine:
         amount=line_amount(price, quantity),
         upfront_ratio=row.ratio("upfront_ratio") if row.has("upfront_ratio") else None,
         price_limit=row.number("price_limit") if row.has("price_limit") else None,
-        restriction_unmet=_flag(row, "restriction_unmet"),
+        restriction_unmet=flag(row, "restriction_unmet"),
         group=row.text("group") if row.has("group") else "",
         cause=row.word("cause", Cause) if row.has("cause") else Cause.ILLNESS,
         on=row.day("on") if row.has("on") else None,
@@ -216,43 +214,25 @@ def _line(number: int, row: Table) -> FeeLine:
 def _visit(row: Table, on: dt.date) -> Visit:
     tier = row.word("tier", Tier)
     other = row.word("deductible_tier", Tier) if row.has("deductible_tier") else tier
-    return Visit(
+    ordinary = Visit(
         kind=row.word("kind", VisitKind),
         on=on,
         hospital=Hospital(tier, tier, other, row.text("care")),
         filing=row.word("filing", Filing) if row.has("filing") else Filing.NONE,
-        accident=_flag(row, "accident"),
-        disease=row.text("disease") if row.has("disease") else "",
-        days=row.whole("days") if row.has("days") else 0,
-        known_on=row.day("known_on") if row.has("known_on") else None,
-        deductible_taken=_yuan(row, "deductible_taken"),
-        carried_on=_flag(row, "carried_on"),
+        accident=flag(row, "accident"),
     )
+    return of_visit(row, ordinary)
 
 
 def _insured(row: Table, pack: Pack) -> Insured:
-    classes = row.words("assistance", Assistance) if row.has("assistance") else ()
-    return Insured(
+    ordinary = Insured(
         insurance=pack.insurance,
         region=row.text("insured"),
         age_years=row.whole("age") if row.has("age") else 45,
-        assistance=frozenset(classes),
-        account_balance=_yuan(row, "balance"),
+        account_balance=yuan(row, "balance"),
         use_account=row.flag("use_account") if row.has("use_account") else True,
-        category=row.word("person", Category) if row.has("person") else None,
-        supplement=(
-            row.word("supplement", Supplement)
-            if row.has("supplement")
-            else Supplement.NONE
-        ),
-        family_balance=_yuan(row, "family_balance"),
-        signed=_flag(row, "signed"),
-        insured_months=row.whole("insured_months") if row.has("insured_months") else 0,
-        premium=row.text("premium") if row.has("premium") else "",
-        registered_on=row.day("registered_on") if row.has("registered_on") else None,
-        arrears_since=row.day("arrears_since") if row.has("arrears_since") else None,
-        paid_back_on=row.day("paid_back_on") if row.has("paid_back_on") else None,
     )
+    return of_person(row, ordinary)
 
 
 def _before(row: Table, year: int) -> Accumulators:
@@ -269,11 +249,3 @@ def _amounts(row: Table, key: str, known: frozenset[str] | None) -> dict[str, Mo
             if name not in known:
                 table.refuse(name, f"is not one of {', '.join(sorted(known))}")
     return {name: table.amount(name) for name in names}
-
-
-def _flag(row: Table, key: str) -> bool:
-    return row.flag(key) if row.has(key) else False
-
-
-def _yuan(row: Table, key: str) -> Money:
-    return row.amount(key) if row.has(key) else Money.ZERO

@@ -1,23 +1,25 @@
 """Bills and claims from files, and a quote as text or JSON: ``quote FILE``.
 
 A claim file is TOML or JSON: ``[bill]`` with its ``[[line]]`` rows, and optionally
-``[insured]`` and ``[accumulators]`` for the person and the year so far.
+``[visit]``, ``[hospital]``, ``[insured]`` and ``[accumulators]`` for visit, person and
+the year so far; ``docs/policy-packs.md`` lists the keys.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
+from config.circumstances import flag, of_person, of_visit, yuan
 from config.toml_table import Table, read
 from settlement import explain
-from settlement.catalogue import Catalogue
+from settlement.catalogue import Catalogue, Known
 from settlement.claim import (
     AMOUNTS,
     Accumulators,
-    Assistance,
     Claim,
     Filing,
     Hospital,
@@ -29,15 +31,16 @@ from settlement.claim import (
 )
 from settlement.errors import ClaimError
 from settlement.explain import Language
-from settlement.money import Money
+from settlement.nhsa import SEX
+from settlement.policy import Pack
 from settlement.split import Outcome, PackId, Part, Refused, Split
 from terminal.bill import Bill, BillLine
 
 #: Where the sample institution stands, used where a claim file does not say.
-DEMO_REGION = "230800"
-DEMO_TIER = Tier.TERTIARY
+DEMO_HOSPITAL = Hospital(Tier.TERTIARY, Tier.TERTIARY, Tier.TERTIARY, "230800")
 _DEMO_AGE = 45
 
+PackOn = Callable[[str, Insurance, dt.date], Pack]
 JsonValue = str | int | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
 
 
@@ -53,7 +56,7 @@ def load_bill(path: Path, *, now: dt.datetime, bill_no: str | None = None) -> Bi
     """
     top = _read(path)
     bill = _bill(top, path, now, bill_no)
-    for key in ("insured", "accumulators", "hospital"):
+    for key in ("insured", "accumulators", "hospital", "visit"):
         if top.has(key):
             top.table(key)
     top.finish()
@@ -63,35 +66,44 @@ def load_bill(path: Path, *, now: dt.datetime, bill_no: str | None = None) -> Bi
 def load_claim(
     path: Path,
     catalogue: Catalogue,
+    pack_on: PackOn,
     *,
     now: dt.datetime,
-    region: str = DEMO_REGION,
-    tier: Tier = DEMO_TIER,
+    hospital: Hospital = DEMO_HOSPITAL,
 ) -> Claim:
     """Load a whole claim: bill, lines as the catalogue classes them, the person.
 
-    *region* and *tier* are the institution's and, without ``[insured]``, the region
-    of a resident with no assistance class and no account; without
-    ``[accumulators]`` the year is untouched.
+    *hospital* is the institution and, without ``[insured]``, its region that of a
+    resident with no assistance class and no account; without ``[accumulators]`` the
+    year is untouched. *pack_on* says which pack is in force for a region, an insurance
+    and a day.
 
     Raises:
         ClaimError: names file and key of the first thing wrong.
         CatalogueItemUnknownError: a line names an unknown item.
+        PackMissingError: there is no pack for the person.
         OSError: the file cannot be read.
     """
     top = _read(path)
     bill = _bill(top, path, now, None)
-    hospital = Hospital(tier, tier, tier, region)
+    home = hospital.region
     if top.has("hospital"):
         hospital = _hospital(top.table("hospital"))
-    insured = Insured(Insurance.RESIDENT, region, _DEMO_AGE)
+    on = bill.on.date()
+    insured, sex = Insured(Insurance.RESIDENT, home, _DEMO_AGE), None
     if top.has("insured"):
-        insured = _insured(top.table("insured"), use_account=bill.use_account)
-    before = Accumulators(bill.on.year)
+        insured, sex = _insured(top.table("insured"), use_account=bill.use_account)
+    pack = pack_on(insured.region, insured.insurance, on)
+    before = Accumulators(pack.year_of(on))
     if top.has("accumulators"):
-        before = _accumulators(top.table("accumulators"), bill.on.year)
+        before = _accumulators(top.table("accumulators"), pack, before.year)
+    visit = Visit(bill.kind, on, hospital, bill.filing, bill.accident)
+    if top.has("visit"):
+        said = top.table("visit")
+        visit = of_visit(said, visit)
+        said.finish()
     top.finish()
-    visit = Visit(bill.kind, bill.on.date(), hospital, bill.filing, bill.accident)
+    known = Known(on, sex, insured.age_years)
     lines = tuple(
         catalogue.fee_line(
             number,
@@ -101,6 +113,7 @@ def load_claim(
             line.amount,
             hospital.price_limit_tier,
             line.restriction_approved,
+            known,
         )
         for number, line in enumerate(bill.lines, start=1)
     )
@@ -261,30 +274,31 @@ def _hospital(table: Table) -> Hospital:
     return hospital
 
 
-def _insured(table: Table, *, use_account: bool) -> Insured:
-    insured = Insured(
+def _insured(table: Table, *, use_account: bool) -> tuple[Insured, str | None]:
+    """Read the person, and the sex where it is said."""
+    sex = table.text("sex") if table.has("sex") else None
+    if sex not in {None, *SEX}:
+        table.refuse("sex", f"must be one of {', '.join(SEX)}")
+    ordinary = Insured(
         insurance=table.word("insurance", Insurance),
         region=table.text("region"),
         age_years=table.whole("age_years"),
-        retired=table.flag("retired") if table.has("retired") else False,
-        assistance=(
-            table.words("assistance", Assistance)
-            if table.has("assistance")
-            else frozenset()
-        ),
-        account_balance=(
-            table.amount("account_balance")
-            if table.has("account_balance")
-            else Money.ZERO
-        ),
+        retired=flag(table, "retired"),
+        account_balance=yuan(table, "account_balance"),
         use_account=use_account,
     )
+    insured = of_person(table, ordinary)
     table.finish()
-    return insured
+    return insured, sex
 
 
-def _accumulators(table: Table, year: int) -> Accumulators:
-    amounts = {name: table.amount(name) for name in AMOUNTS if table.has(name)}
+def _accumulators(table: Table, pack: Pack, year: int) -> Accumulators:
+    known = (*AMOUNTS, *pack.tallies)
+    amounts = {
+        name: table.amount(name)
+        for name in table.names()
+        if name.partition("@")[0] in {each.partition("@")[0] for each in known}
+    }
     if table.has("year"):
         year = table.whole("year")
     admissions = table.whole("admissions") if table.has("admissions") else 0

@@ -11,8 +11,10 @@ from config.catalogue import load_catalogue
 from config.pack_store import open_store
 from config.packs import pack_for
 from config.settings import Settings
+from settlement.claim import Hospital, Insurance
 from settlement.engine import settle
 from settlement.explain import Language
+from settlement.policy import Pack
 from settlement.split import Refused
 from terminal.commands.output import verdict
 from terminal.quote_file import load_claim, quote_json, quote_report
@@ -32,19 +34,21 @@ def run_quote(
         SettlementError: the file, an item, the catalogue or a pack is not in order.
         OSError: a file cannot be read.
     """
+    tier = settings.site.tier
+    packs = open_store(settings).in_force()
+
+    def pack_on(region: str, insurance: Insurance, on: dt.date) -> Pack:
+        return pack_for(packs, region, insurance, on)
+
     claim = load_claim(
         file,
         load_catalogue(settings.catalogue_file),
+        pack_on,
         now=dt.datetime.now(settings.site.timezone),
-        region=settings.site.region,
-        tier=settings.site.tier,
+        hospital=Hospital(tier, tier, tier, settings.site.region),
     )
-    pack = pack_for(
-        open_store(settings).in_force(),
-        claim.insured.region,
-        claim.insured.insurance,
-        claim.visit.on,
-    )
+    insured = claim.insured
+    pack = pack_on(insured.region, insured.insurance, claim.visit.on)
     outcome = settle(claim, pack)
     if as_json:
         click.echo(quote_json(outcome, pack.id, language))

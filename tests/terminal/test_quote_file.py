@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from config.catalogue import load_catalogue
-from settlement.claim import VisitKind
+from settlement.catalogue import Catalogue
+from settlement.claim import Assistance, Category, Claim, Supplement, Tier, VisitKind
 from settlement.engine import settle
 from settlement.errors import CatalogueItemUnknownError, ClaimError
 from settlement.money import Money
 from settlement.split import Payer, Refused
-from terminal.quote_file import load_bill, load_claim, quote_json, quote_report
+from terminal import quote_file
+from terminal.quote_file import load_bill, quote_json, quote_report
 from tests.settlement.claims import JIAMUSI, MUDANJIANG, PACKS, settled
 
 CATALOGUE = load_catalogue(PACKS.parent / "catalogue" / "sample.toml")
@@ -38,6 +40,11 @@ account_balance = "50.00"
 [accumulators]
 pooled_inpatient_paid = "79350.01"
 """
+
+
+def load_claim(path: Path, catalogue: Catalogue, now: dt.datetime) -> Claim:
+    """Load a claim of 佳木斯."""
+    return quote_file.load_claim(path, catalogue, lambda *_: JIAMUSI, now=now)
 
 
 def claim_file(tmp_path: Path, text: str, name: str = "claim.toml") -> Path:
@@ -167,3 +174,58 @@ def test_the_quote_for_programs_has_the_amounts_and_the_reasons(tmp_path):
     assert body["amounts"]["pooled_fund"] == "649.99"
     assert body["pack"]["verified"] is True
     assert {row["amount_key"] for row in body["rows"]} >= {"deductible", "cash"}
+
+
+WHOLE = """
+sex = "female"
+person = "student"
+supplement = "civil_servant"
+assistance = ["orphan"]
+family_balance = "20.00"
+signed = true
+insured_months = 7
+premium = "high"
+
+[visit]
+disease = "M00500"
+days = 9
+carried_on = true
+deductible_taken = "300.00"
+
+[hospital]
+tier = "primary"
+region = "230803"
+"""
+
+
+def test_a_claim_file_says_all_that_a_policy_may_ask(tmp_path):
+    """A pack's author tries any person and any visit from one file."""
+    text = CLAIM.replace('account_balance = "50.00"', WHOLE)
+
+    claim = load_claim(claim_file(tmp_path, text), CATALOGUE, now=NOW)
+
+    insured, visit = claim.insured, claim.visit
+    assert insured.person is Category.STUDENT
+    assert insured.supplement is Supplement.CIVIL_SERVANT
+    assert insured.assistance == {Assistance.ORPHAN}
+    assert (insured.family_balance, insured.signed) == (Money.yuan("20.00"), True)
+    assert (insured.insured_months, insured.premium) == (7, "high")
+    assert (visit.disease, visit.days, visit.carried_on) == ("M00500", 9, True)
+    assert visit.deductible_taken == Money.yuan("300.00")
+    assert visit.hospital.ratio_tier is Tier.PRIMARY
+
+
+def test_a_sum_the_pack_does_not_count_is_refused(tmp_path):
+    """A misspelt accumulator must not be read as nothing."""
+    text = CLAIM.replace("pooled_inpatient_paid", "pooled_inpatient_payd")
+
+    with pytest.raises(ClaimError, match="pooled_inpatient_payd: unknown key"):
+        load_claim(claim_file(tmp_path, text), CATALOGUE, now=NOW)
+
+
+def test_a_sex_nobody_knows_is_refused(tmp_path):
+    """An item for one sex would be paid or not by a typing error."""
+    text = CLAIM.replace("age_years = 60", 'age_years = 60\nsex = "f"')
+
+    with pytest.raises(ClaimError, match="sex"):
+        load_claim(claim_file(tmp_path, text), CATALOGUE, now=NOW)

@@ -1,0 +1,57 @@
+"""What a person or a visit is besides the ordinary, as keys of a TOML table.
+
+Golden cases and claim files say it with the same words; a key that is left out says
+that there is nothing of the kind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from config.toml_table import Table
+from settlement.claim import Assistance, Category, Insured, Supplement, Visit
+from settlement.money import Money
+
+
+def of_person(row: Table, insured: Insured) -> Insured:
+    """Add to *insured* what a row says of category, assistance, premium and so on."""
+    classes = row.words("assistance", Assistance) if row.has("assistance") else ()
+    return replace(
+        insured,
+        assistance=frozenset(classes),
+        category=row.word("person", Category) if row.has("person") else None,
+        supplement=(
+            row.word("supplement", Supplement)
+            if row.has("supplement")
+            else Supplement.NONE
+        ),
+        family_balance=yuan(row, "family_balance"),
+        signed=flag(row, "signed"),
+        insured_months=row.whole("insured_months") if row.has("insured_months") else 0,
+        premium=row.text("premium") if row.has("premium") else "",
+        registered_on=row.day("registered_on") if row.has("registered_on") else None,
+        arrears_since=row.day("arrears_since") if row.has("arrears_since") else None,
+        paid_back_on=row.day("paid_back_on") if row.has("paid_back_on") else None,
+    )
+
+
+def of_visit(row: Table, visit: Visit) -> Visit:
+    """Add to *visit* what a row says of disease, days and the stay it goes on from."""
+    return replace(
+        visit,
+        disease=row.text("disease") if row.has("disease") else "",
+        days=row.whole("days") if row.has("days") else 0,
+        known_on=row.day("known_on") if row.has("known_on") else None,
+        deductible_taken=yuan(row, "deductible_taken"),
+        carried_on=flag(row, "carried_on"),
+    )
+
+
+def flag(row: Table, key: str) -> bool:
+    """Read a yes or no; left out: no."""
+    return row.flag(key) if row.has(key) else False
+
+
+def yuan(row: Table, key: str) -> Money:
+    """Read an amount; left out: nothing."""
+    return row.amount(key) if row.has(key) else Money.ZERO
