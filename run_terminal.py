@@ -496,6 +496,7 @@ def centre(  # noqa: PLR0913 - its options, by name
     demonstration mode it knows the demonstration's persons and makes faults on order.
     """
     from config.pack_store import open_store
+    from config.packs_in_force import PacksInForce
     from terminal.centre_command import run_centre
 
     settings = load_settings(config)
@@ -508,7 +509,7 @@ def centre(  # noqa: PLR0913 - its options, by name
             secret_file=keys or settings.centre_keys_file,
             demonstration=settings.demonstration,
             region=settings.site.region,
-            packs=open_store(settings).in_force(),
+            packs=PacksInForce(open_store(settings)),
             catalogue_file=settings.catalogue_file,
             tier=settings.site.tier,
             timezone=settings.site.timezone,
@@ -744,7 +745,7 @@ def packs_install(
 ) -> None:
     """Install a signed pack FILE; every version before it is kept.
 
-    A running terminal takes it when it starts again. Exit code 1: refused, and what
+    A running terminal takes it with its next quote. Exit code 1: refused, and what
     was in force stays in force; the answer says why.
     """
     from terminal.commands.packs import run_packs_install

@@ -13,6 +13,7 @@ pack_lint   suspicious shapes: warned about, never rewritten
 mutation    would the exam notice one wrong value: each changed, one a time
 pack_archive   a pack as it travels: one signed file
 pack_store  the installed packs, every version kept
+packs_in_force  the newest of them, taken up while the daemon runs
 catalogue   the catalogue of items: TOML or a store in, settlement.catalogue out
 catalogue_rows   catalogue files of every kind, read into rows or refused by cell
 catalogue_store  the catalogue in one SQLite file: imported whole, found by index

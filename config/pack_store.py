@@ -137,6 +137,14 @@ class PackStore(Generic[P]):
         except (ValueError, KeyError, TypeError) as error:
             raise PackDamagedError(str(path), "it does not read") from error
 
+    def stamp(self) -> tuple[int, int, int] | None:
+        """Tell the list of installed packs from another one; None: there is none."""
+        try:
+            found = (self._folder / LIST).stat()
+        except FileNotFoundError:
+            return None
+        return (found.st_mtime_ns, found.st_size, found.st_ino)
+
     def in_force(self) -> tuple[P, ...]:
         """Return one pack a name: the installed one, else the built-in one.
 

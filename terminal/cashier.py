@@ -158,6 +158,7 @@ class Cashier:
         journal: Journal,
         catalogue: Catalogue,
         pack_on: Callable[[Coverage, dt.date], Pack | None],
+        pack_trouble: Callable[[], str] = lambda: "",
         now: Callable[[], dt.datetime],
         render: Callable[[SettlementView], bytes],
         publish: Callable[[SettlementView], None],
@@ -180,6 +181,7 @@ class Cashier:
         self._journal = journal
         self._catalogue = catalogue
         self._pack_on = pack_on
+        self._pack_store_trouble = pack_trouble
         self._now = now
         self._render = render
         self._publish = publish
@@ -881,6 +883,9 @@ class Cashier:
             person_type="",
             account_balance=Money.ZERO,
         )
+        trouble = self._pack_store_trouble()
+        if trouble:
+            return trouble
         today = self._now().astimezone(self._site.timezone).date()
         try:
             return "" if self._pack_on(here, today) else "no-policy-pack"

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def run_centre(  # noqa: PLR0913 # what the command line says, passed on by name
     secret_file: Path,
     demonstration: bool,
     region: str,
-    packs: tuple[Pack, ...],
+    packs: Callable[[], Iterable[Pack]],
     catalogue_file: Path,
     tier: Tier = Tier.TERTIARY,
     timezone: dt.tzinfo | None = None,
@@ -65,7 +65,7 @@ def run_centre(  # noqa: PLR0913 # what the command line says, passed on by name
         demonstration: enrol the demonstration persons, obey ``X-Demo-Fault``, and
             answer for the keys of emulated cards.
         region: 参保地医保区划 the demonstration persons are insured in.
-        packs: the policy packs, the installed ones among them.
+        packs: gives the policy packs, the installed ones among them.
         catalogue_file: the catalogue of items.
         tier: the level of the institutions it serves.
         timezone: the centre's own; every instant on the wire is wall time there.

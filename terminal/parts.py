@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from config.catalogue import load_catalogue
 from config.pack_store import open_store
 from config.packs import pack_for
+from config.packs_in_force import PacksInForce, Trouble
 from config.settings import ROOT, Settings
 from settlement.catalogue import Catalogue
 from settlement.centre.gateway import Gateway, GatewaySettings
@@ -40,6 +42,8 @@ from terminal.events import EventHub
 from terminal.metrics import Metrics
 from terminal.resolver import Resolver, ResolverSettings
 from terminal.supervise import SupervisedCentre
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,7 @@ def build_parts(settings: Settings) -> Iterator[Parts]:
         )
         desk.on_change(shown.card_came)
         catalogue = load_catalogue(settings.catalogue_file)
+        packs = PacksInForce(open_store(settings), _told)
         cashier = Cashier(
             site=_site(settings),
             desk=desk,
@@ -114,7 +119,8 @@ def build_parts(settings: Settings) -> Iterator[Parts]:
             centre=gateway,
             journal=journal,
             catalogue=catalogue,
-            pack_on=_pack_chooser(settings),
+            pack_on=_pack_chooser(packs),
+            pack_trouble=lambda: packs.trouble,
             now=now,
             render=render_settlement,
             publish=announcer.settlement,
@@ -195,14 +201,16 @@ def centre_command(settings: Settings) -> list[str]:
     return command
 
 
-def _pack_chooser(
-    settings: Settings,
-) -> Callable[[Coverage, dt.date], Pack | None]:
-    packs = open_store(settings).in_force()
+def _told(error: Trouble) -> None:
+    log.error("packs.not_taken_up", extra={"code": error.code})
 
+
+def _pack_chooser(
+    packs: PacksInForce,
+) -> Callable[[Coverage, dt.date], Pack | None]:
     def choose(coverage: Coverage, day: dt.date) -> Pack | None:
         try:
-            return pack_for(packs, coverage.region, coverage.insurance, day)
+            return pack_for(packs(), coverage.region, coverage.insurance, day)
         except PackMissingError:
             return None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import count
 from types import MappingProxyType
 
@@ -38,7 +38,7 @@ _LOG = logging.getLogger(__name__)
 
 def create_centre(  # noqa: PLR0913 # the parts of a centre, each passed in
     book: Book,
-    packs: Iterable[Pack],
+    packs: Callable[[], Iterable[Pack]],
     catalogue: Catalogue,
     secrets: Secrets,
     *,
@@ -51,7 +51,7 @@ def create_centre(  # noqa: PLR0913 # the parts of a centre, each passed in
 
     Args:
         book: the ledger it answers from.
-        packs: every pack; the one of the insured region and the day is used.
+        packs: gives every pack; the one of the insured region and the day is used.
         catalogue: the centre's own classes and price limits.
         secrets: what a caller must hold to be heard.
         demonstration: only then the header ``X-Demo-Fault`` is obeyed: ``lose-answer``

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from settlement import engine
 from settlement.catalogue import Catalogue, Known
@@ -22,8 +22,10 @@ _TOLERANCE = Money(1)
 class Shelf:
     """The packs by region and day, the catalogue by code, and the engine over both."""
 
-    def __init__(self, packs: Iterable[Pack], catalogue: Catalogue) -> None:
-        self._packs = tuple(packs)
+    def __init__(
+        self, packs: Callable[[], Iterable[Pack]], catalogue: Catalogue
+    ) -> None:
+        self._packs = packs
         self._catalogue = catalogue
 
     def classify(self, asked: AskedLine, hospital: Hospital, known: Known) -> FeeLine:
@@ -86,7 +88,7 @@ class Shelf:
         Raises:
             Refusal: none speaks for this region and insurance on this day.
         """
-        for pack in self._packs:
+        for pack in self._packs():
             if pack.covers(region, insurance) and pack.in_force(on):
                 return pack
         code, sentence = "policy-missing", "参保地当日无可用的待遇政策，请联系经办机构"

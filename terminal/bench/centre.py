@@ -34,9 +34,10 @@ def sign_in_ms(folder: Path) -> Figure:
     keys = Secrets(secrets.token_hex(16), secrets.token_urlsafe(32))
     book = Book(f"sqlite:///{folder / 'centre.db'}", _now)
     persons.seed(book, load_persons(DEMO_PERSONS, DEMO_REGION, _now().year))
+    packs = load_packs(ROOT / "config" / "packs")
     centre = create_centre(
         book,
-        load_packs(ROOT / "config" / "packs"),
+        lambda: packs,
         load_catalogue(ROOT / "config" / "catalogue" / "sample.toml"),
         keys,
         demonstration=True,

@@ -291,7 +291,7 @@ def run_packs_install(settings: Settings, file: Path, *, as_json: bool) -> int:
         print_json({**_facts(pack), "ok": True})
     else:
         click.echo(f"installed: {_line(pack)}")
-        click.echo("A running terminal takes it when it starts again.")
+        click.echo("A running terminal takes it with the next quote.")
     return YES
 
 

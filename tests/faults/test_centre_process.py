@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 CENTRE = """
 import sys
 from pathlib import Path
+from functools import partial
 from config.packs import load_packs
 from terminal.centre_command import run_centre
 
@@ -38,7 +39,7 @@ sys.exit(
         secret_file=folder / "centre.keys",
         demonstration=True,
         region="230800",
-        packs=load_packs(Path("config/packs")),
+        packs=partial(load_packs, Path("config/packs")),
         catalogue_file=Path("config/catalogue/sample.toml"),
         leave_with_parent=with_parent,
     )

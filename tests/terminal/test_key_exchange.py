@@ -53,6 +53,7 @@ def at_nine() -> dt.datetime:
 CENTRE = """
 import sys
 from pathlib import Path
+from functools import partial
 from config.packs import load_packs
 from terminal.centre_command import run_centre
 
@@ -65,7 +66,7 @@ sys.exit(
         secret_file=folder / "centre.keys",
         demonstration=sys.argv[2] == "True",
         region="230800",
-        packs=load_packs(Path("config/packs")),
+        packs=partial(load_packs, Path("config/packs")),
         catalogue_file=Path("config/catalogue/sample.toml"),
         leave_with_parent=True,
     )

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from config.pack_store import open_store
+from config.packs_in_force import PacksInForce
 from config.settings import ROOT, load_settings
 from run_terminal import main
 from settlement.claim import Insurance
@@ -91,6 +92,44 @@ def test_a_pack_goes_from_the_office_into_the_terminal(office):
         if pack.covers("230803", Insurance.RESIDENT)
     ]
     assert pack.id.version == 999
+
+
+def versions(packs: PacksInForce) -> list[int]:
+    """List the versions in force of the office's pack."""
+    return [pack.id.version for pack in packs() if pack.id.name == NAME]
+
+
+def test_a_running_terminal_takes_up_what_is_installed(office):
+    """Nobody restarts fifty counters in the morning of 1 January."""
+    packs = PacksInForce(open_store(load_settings(environ=office.environ)))
+    before = packs()
+    for version in (998, 999):
+        _, file = office.sign(version)
+        assert office.call("packs", "install", str(file)).exit_code == 0
+        assert versions(packs) == [version]
+
+    assert packs() is packs(), "nothing is read again while nothing is installed"
+    assert [pack.id.version for pack in before if pack.id.name == NAME] == [1]
+    assert packs.trouble == ""
+
+
+def test_a_list_that_cannot_be_taken_up_leaves_in_force_what_was(office):
+    """The counter goes on by the text it has proven, and says that there is trouble."""
+    _, file = office.sign(999)
+    office.call("packs", "install", str(file))
+    told: list[str] = []
+    store = open_store(load_settings(environ=office.environ))
+    packs = PacksInForce(store, lambda error: told.append(error.code))
+    listed = next((office.folder / "data" / "packs").glob("*.json"))
+    whole = listed.read_bytes()
+
+    listed.write_bytes(b"[")
+    assert versions(packs) == [999]
+    assert packs.trouble == "pack-damaged"
+    assert (versions(packs), told) == ([999], ["pack-damaged"])
+
+    listed.write_bytes(whole)
+    assert (versions(packs), packs.trouble) == ([999], "")
 
 
 def test_a_refused_pack_is_exit_code_one_with_its_code(office):

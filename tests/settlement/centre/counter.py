@@ -34,6 +34,7 @@ from settlement.money import Money
 
 KEYS = Secrets("test-access-key", "test-secret-key")
 PACKS = Path(__file__).parents[3] / "config" / "packs"
+SHIPPED = load_packs(PACKS)
 REGION = "230800"
 INSTITUTION = "H99010000001"
 NOON = dt.datetime(2026, 3, 2, 12, 0, 0, tzinfo=dt.UTC)
@@ -395,7 +396,7 @@ def centre(
     """The centre over *book*."""
     return create_centre(
         book,
-        load_packs(PACKS),
+        lambda: SHIPPED,
         CATALOGUE,
         KEYS,
         demonstration=demonstration,
