@@ -151,6 +151,11 @@ def demo(ctx: click.Context, config: Path | None) -> None:
 )
 @click.option("--claims", type=EXISTING, help="Parquet file; else the journal.")
 @click.option("--xlsx", type=ANY_PATH, help="Write a workbook with charts there.")
+@click.option(
+    "--bills",
+    type=ANY_PATH,
+    help="List every bill there (CSV, or .parquet).",
+)
 @click.option("--chart", type=ANY_PATH, help="Draw the change by payer there (SVG).")
 @click.option(
     "--language", type=click.Choice(["zh", "en"]), default="zh", show_default=True
@@ -169,6 +174,7 @@ def replay(  # noqa: PLR0913 - its options, by name
     claims: Path | None,
     xlsx: Path | None,
     chart: Path | None,
+    bills: Path | None,
     language: Language,
     as_json: bool,
     config: Path | None,
@@ -189,7 +195,7 @@ def replay(  # noqa: PLR0913 - its options, by name
         last=last.date(),
         in_year=in_year,
     )
-    ctx.exit(run_replay(asked, Output(language, as_json, xlsx, chart)))
+    ctx.exit(run_replay(asked, Output(language, as_json, xlsx, chart, bills)))
 
 
 @main.command(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,6 +45,7 @@ class Output:
     as_json: bool
     xlsx: Path | None
     chart: Path | None
+    bills: Path | None = None  #: every bill, before and after
 
 
 def run_replay(asked: Question, output: Output) -> int:
@@ -76,7 +78,7 @@ def run_replay(asked: Question, output: Output) -> int:
             err=True,
         )
         return NO
-    comparison = _compare(asked, packs)
+    comparison = _compare(asked, packs, output.bills)
     if not comparison.whole.bills:
         click.echo(_nothing(packs[0], asked, comparison.left_out), err=True)
         return NO
@@ -97,7 +99,8 @@ def run_replay(asked: Question, output: Output) -> int:
     return YES
 
 
-def _compare(asked: Question, packs: list[Pack]) -> Comparison:
+def _compare(asked: Question, packs: list[Pack], bills: Path | None) -> Comparison:
+    from terminal.replay.bill_list import BillList  # noqa: PLC0415
     from terminal.replay.claims_file import read_claims, write_claims  # noqa: PLC0415
     from terminal.replay.comparison import Comparison  # noqa: PLC0415
     from terminal.replay.evaluation import evaluate  # noqa: PLC0415
@@ -106,7 +109,8 @@ def _compare(asked: Question, packs: list[Pack]) -> Comparison:
     programs = [Program(pack) for pack in packs]
     later = 0 if asked.in_year is None else asked.in_year - asked.first.year
     comparison = Comparison()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        listed = None if bills is None else stack.enter_context(BillList(bills))
         files = [
             asked.claims or Path(folder) / f"claims-{n}" for n, _ in enumerate(packs)
         ]
@@ -134,6 +138,8 @@ def _compare(asked: Question, packs: list[Pack]) -> Comparison:
                 raise ColumnsError(name, problem)
             comparison.outside += outside
             comparison.add(batch.bills, was, now.paid, now.denied)
+            if listed is not None:
+                listed.add(batch, was, now.paid, now.denied)
     return comparison
 
 

@@ -153,7 +153,7 @@ class _File:
     def _check_types(self) -> None:
         for name in ("bill", *self.numbers, *self.recorded):
             _require(name, self.columns[name], _WHOLE_TYPES, "a whole number")
-        for name in self.words:
+        for name in (*self.words, *(n for n in self.extra if n == "settlement")):
             _require(name, self.columns[name], _TEXT_TYPES, "text")
         _require("on", self.columns["on"], ("DATE",), "a DATE")
         try:
@@ -187,6 +187,11 @@ class _File:
         """The facts of the file that are numbers."""
         known = (*_NUMBERS, *self.tallies)
         return [name for name in known if name in self.columns]
+
+    @property
+    def extra(self) -> list[str]:
+        """What is neither asked for by a pack nor recorded, and there."""
+        return [n for n in ("settlement", "use_account") if n in self.columns]
 
     @property
     def recorded(self) -> list[str]:
@@ -231,8 +236,7 @@ class _File:
         names = dict.fromkeys(
             ("bill", "person_key", "on", *self.words, *self.numbers, *self.recorded)
         )
-        uses = ["use_account"] if "use_account" in self.columns else []
-        chosen = ", ".join(_name(name) for name in (*names, *uses, "lines"))
+        chosen = ", ".join(_name(name) for name in (*names, *self.extra, "lines"))
         self.db.execute(
             f"create temp table bill as select {chosen} from {self.source} "  # noqa: S608 - names of ours
             f'where {" and ".join(where)} order by person_key, "on", bill'
@@ -260,7 +264,7 @@ class _File:
                 "coalesce(len(lines), 0) as size",
                 *(_name(name) for name in (*self.numbers, *self.recorded)),
                 *(f"{code} as {_name(name)}" for name, (code, _) in words.items()),
-                *(["use_account"] if "use_account" in self.columns else []),
+                *self.extra,
             ],
             start,
             stop,
@@ -288,7 +292,7 @@ class _File:
             empty = int(bill[size == 0][0])
             name, problem = "lines", f"bill {empty} has none"
             raise ColumnsError(name, problem)
-        bills, sorts = self._with_lines(start, stop, facts, size)
+        bills, sorts = self._with_lines(start, stop, facts, np.repeat(bill, size), size)
         paid = {
             payer: recorded[f"{_PAID}{payer}"]
             for payer in PAYERS
@@ -301,10 +305,16 @@ class _File:
             for name, column in recorded.items()
             if name.startswith(_MOVED)
         }
-        return Batch(bills, sorts, person, paid, moved)
+        settlement = heads.get("settlement")
+        return Batch(bill, settlement, bills, sorts, person, paid, moved)
 
     def _with_lines(
-        self, start: int, stop: int, facts: dict[str, Whole | Words], size: Whole
+        self,
+        start: int,
+        stop: int,
+        facts: dict[str, Whole | Words],
+        bill: Whole,
+        size: Whole,
     ) -> tuple[Bills, tuple[LineSort, ...]]:
         known = {name: self.coded[f"lines.{name}"] for name in _LINE_WORDS}
         fields = [
@@ -324,7 +334,6 @@ class _File:
         if (row[1:] < row[:-1]).any():
             order = np.argsort(row, kind="stable")
             lines = {name: column[order] for name, column in lines.items()}
-        bill = np.repeat(np.arange(start, stop), size)
         column = {
             name: _column(lines, f"lines.{name}", bill, known.get(name, ("", ()))[1])
             for name in _LINE
@@ -464,13 +473,15 @@ def _type(name: str) -> str:
         )
     if name in {"on", "use_account"}:
         return "date" if name == "on" else "boolean"
-    return "varchar" if name in {*_WORDS, "person_key"} else "bigint"
+    words = {*_WORDS, "person_key", "settlement"}
+    return "varchar" if name in words else "bigint"
 
 
 def _row(number: int, person: str, settled: SettledClaim, pack: Pack) -> dict[str, Any]:
     claim = settled.claim
     facts = facts_of(claim, pack)
     row: dict[str, Any] = {"bill": number, "person_key": person}
+    row["settlement"] = settled.settlement_id
     row["on"] = claim.visit.on.isoformat()
     for name in (*_WORDS, *_NUMBERS, *pack.tallies):
         row[name] = facts[name]

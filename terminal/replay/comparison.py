@@ -81,7 +81,7 @@ class Comparison:
         """Add one batch: what each payer bore, and what each would bear, in fen."""
         count = len(bills)
         everything = np.ones(count, np.bool_)
-        change = _sum(now, _PERSON, count) - _sum(was, _PERSON, count)
+        change = person_pays(now, count) - person_pays(was, count)
         columns = _Columns(was, now, change, denied)
         self._add(self.whole, columns, everything)
         for name in GROUPINGS:
@@ -122,10 +122,11 @@ class Comparison:
         return (group for groups in self.groups.values() for group in groups.values())
 
 
-def _sum(columns: Mapping[str, Whole], names: Iterable[str], count: int) -> Whole:
+def person_pays(paid: Mapping[str, Whole], count: int) -> Whole:
+    """Add up what the persons bear of *count* bills: account, family account, cash."""
     total = np.zeros(count, np.int64)
-    for name in names:
-        column = columns.get(name)
+    for name in _PERSON:
+        column = paid.get(name)
         if column is not None:
             total = total + column
     return total

@@ -41,6 +41,9 @@ class LineSort(NamedTuple):
 class Batch:
     """Claims to be settled again; a person's bills stand together, by day."""
 
+    bill: Whole  #: the bills' own numbers
+    #: The settlements they are, where the file names them: an array of text.
+    settlement: npt.NDArray[np.object_] | None
     bills: Bills  #: their sorts of line are numbers of `sorts`
     sorts: tuple[LineSort, ...]
     person: Whole  #: an opaque number

@@ -18,7 +18,7 @@ from settlement.money import Money
 
 #: Settlements that stand, each with its intent: no step came after its settling.
 _STANDING = (
-    "SELECT intent.body, settled.body FROM entry AS settled "
+    "SELECT settled.settlement_id, intent.body, settled.body FROM entry AS settled "
     "JOIN entry AS intent ON intent.settlement_id = settled.settlement_id "
     "AND intent.kind = ? "
     "WHERE settled.kind = ? AND NOT EXISTS (SELECT 1 FROM entry AS later "
@@ -31,6 +31,7 @@ _STANDING = (
 class SettledClaim:
     """One settled bill: whose, what was asked, what each payer bore."""
 
+    settlement_id: str
     person: str  #: the centre's number of the person; it stays in memory
     claim: Claim
     paid: dict[str, Money]  #: by `SettledAmounts` name, as the centre settled it
@@ -64,13 +65,13 @@ class SettledClaims:
         uri = f"{self.path.absolute().as_uri()}?mode=ro"
         with closing(sqlite3.connect(uri, uri=True)) as db:
             rows = db.execute(_STANDING, (State.INTENT.value, State.SETTLED.value))
-            for intent, settled in rows:
-                found = self._read(json.loads(intent), json.loads(settled))
+            for name, intent, settled in rows:
+                found = self._read(name, json.loads(intent), json.loads(settled))
                 if found is not None:
                     yield found
 
     def _read(
-        self, intent: dict[str, Any], settled: dict[str, Any]
+        self, settlement_id: str, intent: dict[str, Any], settled: dict[str, Any]
     ) -> SettledClaim | None:
         facts = intent["facts"]
         on = dt.datetime.fromisoformat(facts["on"]).date()
@@ -88,6 +89,7 @@ class SettledClaims:
             if isinstance(text, str)
         }
         return SettledClaim(
+            settlement_id=settlement_id,
             person=str(intent["intent"]["person_id"]),
             claim=claim_from_json(facts["claim"]),
             paid=paid,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import json
 import random
@@ -77,7 +78,9 @@ def settlements(
             for name in SettledAmounts.__dataclass_fields__
             if name != "pooled_ratio_bp"
         }
-        out.append(SettledClaim(person, bill, paid, split.after))
+        out.append(
+            SettledClaim(f"S-{person}-{len(out)}", person, bill, paid, split.after)
+        )
     return out
 
 
@@ -174,6 +177,32 @@ def test_the_result_is_a_table_a_workbook_and_a_drawing(tmp_path, claims):
         names = parts.namelist()
     assert sum("charts/chart" in name for name in names) == 4
     assert "<svg" in drawing.read_text(encoding="utf-8")
+
+
+def test_every_bill_is_listed_with_its_payers_before_and_after(tmp_path, claims):
+    """Finance asks about a bill, not about a sum."""
+    pack = a_pack(tmp_path, 'ratio = "0.65"', 'ratio = "0.70"')
+    listed, whole = tmp_path / "bills.csv", tmp_path / "bills.parquet"
+
+    replay(pack, claims, "--bills", str(listed))
+    told = json.loads(replay(pack, claims, "--json", "--bills", str(whole)).output)
+
+    assert listed.read_bytes().startswith(b"\xef\xbb\xbf")
+    with listed.open(encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["settlement"] for row in rows] == ["S-one-0", "S-one-1", "S-two-0"]
+    first = rows[0]
+    # (10700 - 700) x 65 %, and x 70 %.
+    assert (first["pooled_fund_was"], first["pooled_fund_now"]) == (
+        "6500.00",
+        "7000.00",
+    )
+    assert (first["on"], first["person_change"]) == ("2018-01-09", "-500.00")
+    with duckdb.connect() as db:
+        fen = db.execute(
+            f"select cast(sum(pooled_fund_now) as bigint) from '{whole}'"  # noqa: S608 - a path of this test
+        ).fetchall()[0][0]
+    assert Money(fen) == Money.yuan(told["whole"]["now"]["pooled_fund"])
 
 
 def test_bills_of_other_days_are_moved_to_the_packs_days_and_counted(tmp_path, claims):
