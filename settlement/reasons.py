@@ -6,9 +6,10 @@ Sums are written in signs that any language reads and `settlement.verify` recomp
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from typing import NamedTuple
 
 from settlement.claim import Claim, FeeLine
 from settlement.money import FEN_PER_YUAN, Money, line_amount
@@ -46,18 +47,20 @@ def yuan(fen: Fraction | Money | int) -> str:
     >>> yuan(Fraction(1950065, 100)), yuan(Fraction(70000))
     ('195.0065', '700.00')
     """
-    exact = Fraction(fen.fen) if isinstance(fen, Money) else Fraction(fen)
-    if exact.denominator == 1:
-        return Money(exact.numerator).to_yuan()
-    return plain(exact / FEN_PER_YUAN)
+    if isinstance(fen, Money):
+        return fen.to_yuan()
+    if fen.denominator == 1:
+        return Money(fen.numerator).to_yuan()
+    return plain(Fraction(fen) / FEN_PER_YUAN)
 
 
 def plain(value: Fraction) -> str:
     """Print an exact number in decimals, as a fraction where they do not end."""
+    top, under = value.numerator, value.denominator
     for places in range(_MOST_DECIMALS):
-        scaled = value * 10**places
-        if scaled.denominator == 1:
-            sign, digits = "-" * (value < 0), str(abs(scaled.numerator))
+        scaled, left = divmod(top * 10**places, under)
+        if not left:
+            sign, digits = "-" * (top < 0), str(abs(scaled))
             if not places:
                 return f"{sign}{digits}"
             digits = digits.rjust(places + 1, "0")
@@ -106,64 +109,86 @@ def line_parts(
     claim: Claim, pack: Pack, choice: Choice, lines: Sequence[LineTrace]
 ) -> tuple[LinePart, ...]:
     """Tell what became of every line."""
+    teller = _Lines(pack, choice)
     return tuple(
         part
         for line, trace in zip(claim.lines, lines, strict=True)
-        for part in _line_parts(line, trace, pack, choice)
+        for part in teller.parts(line, trace)
     )
 
 
-def _line_parts(
-    line: FeeLine, trace: LineTrace, pack: Pack, choice: Choice
-) -> Iterator[LinePart]:
-    """Tell the four parts of one line: 全自费, 超限价, 先行自付 and 范围内."""
-    number, scope = line.line_no, pack.scope
-    uncovered, over, upfront, in_scope = map(Money, trace)
-    if uncovered or not line.amount:
-        unmet = line.restriction_unmet and line.item_class.value != "C"
-        rule = "restriction_unmet" if unmet else "class_c"
-        text = choice.one(scope.restriction_unmet if unmet else scope.outside)
-        if uncovered or line.item_class.value == "C":
-            reason = Reason(rule, "100%", str(uncovered), text.clause)
-            yield LinePart(number, Part.UNCOVERED, uncovered, reason)
-        return
-    covered = line.amount - over
-    if over and line.price_limit is not None:
-        limit = line_amount(line.price_limit, line.quantity)
-        text_over = choice.one(scope.over_price_limit)
-        bearer = text_over.value
-        rule = "over_price_limit"
-        if bearer is Bearer.HOSPITAL:
-            rule = "over_price_limit_hospital"
-        arithmetic = f"{line.amount} - {limit} = {over}"
-        reason = Reason(rule, yuan(limit), arithmetic, text_over.clause)
-        yield LinePart(number, Part.OVER_PRICE_LIMIT, over, reason)
-    facts = choice.line(line.item_class.value, line.group, line.cause.value)
-    rule, ratio, clause = "upfront_share", *_upfront(choice, pack, facts)
-    own = choice.one(scope.item_ratio)
-    if line.upfront_ratio is not None and own.value:
-        rule, ratio, clause = "upfront_share_item", line.upfront_ratio, own.clause
-    if upfront:
-        exact = covered.fen * ratio
-        arithmetic = f"{yuan(covered)} x {percent(ratio)} = {yuan(exact)}"
-        reason = Reason(
-            rule, percent(ratio), _arrow(arithmetic, exact, upfront), clause
-        )
-        yield LinePart(number, Part.UPFRONT_SHARE, upfront, reason)
-    if in_scope:
-        taken = [str(part) for part in (over, upfront) if part]
-        arithmetic = str(in_scope)
-        if taken:
-            arithmetic = f"{' - '.join([str(line.amount), *taken])} = {in_scope}"
-        reason = Reason("in_scope", percent(1 - ratio), arithmetic, clause)
-        yield LinePart(number, Part.IN_SCOPE, in_scope, reason)
+class _Share(NamedTuple):
+    """先行自付 of a line: which rule says it, how much, and where it is written."""
+
+    rule: str
+    ratio: Fraction
+    clause: Clause
+    said: str  #: the ratio as a text prints it
+    rest: str  #: what it leaves
 
 
-def _upfront(
-    choice: Choice, pack: Pack, facts: Mapping[str, str | int]
-) -> tuple[Fraction, Clause]:
-    wording = choice.one(pack.scope.upfront, facts)
-    return wording.value, wording.clause
+class _Lines:
+    """Tells the lines of one bill; what lines of one sort share is found once."""
+
+    def __init__(self, pack: Pack, choice: Choice) -> None:
+        self._scope = pack.scope
+        self._choice = choice
+        self._shares: dict[tuple[object, ...], _Share] = {}
+
+    def parts(self, line: FeeLine, trace: LineTrace) -> Iterator[LinePart]:
+        """Tell the four parts of one line: 全自费, 超限价, 先行自付 and 范围内."""
+        number, scope, choice = line.line_no, self._scope, self._choice
+        uncovered, over, upfront, in_scope = map(Money, trace)
+        if uncovered or not line.amount:
+            unmet = line.restriction_unmet and line.item_class.value != "C"
+            rule = "restriction_unmet" if unmet else "class_c"
+            text = choice.one(scope.restriction_unmet if unmet else scope.outside)
+            if uncovered or line.item_class.value == "C":
+                reason = Reason(rule, "100%", str(uncovered), text.clause)
+                yield LinePart(number, Part.UNCOVERED, uncovered, reason)
+            return
+        covered = line.amount - over
+        if over and line.price_limit is not None:
+            limit = line_amount(line.price_limit, line.quantity)
+            text_over = choice.one(scope.over_price_limit)
+            rule = "over_price_limit"
+            if text_over.value is Bearer.HOSPITAL:
+                rule = "over_price_limit_hospital"
+            arithmetic = f"{line.amount} - {limit} = {over}"
+            reason = Reason(rule, yuan(limit), arithmetic, text_over.clause)
+            yield LinePart(number, Part.OVER_PRICE_LIMIT, over, reason)
+        share = self._share(line)
+        if upfront:
+            exact = covered.fen * share.ratio
+            arithmetic = f"{yuan(covered)} x {share.said} = {yuan(exact)}"
+            told = _arrow(arithmetic, exact, upfront)
+            reason = Reason(share.rule, share.said, told, share.clause)
+            yield LinePart(number, Part.UPFRONT_SHARE, upfront, reason)
+        if in_scope:
+            taken = [str(part) for part in (over, upfront) if part]
+            arithmetic = str(in_scope)
+            if taken:
+                arithmetic = f"{' - '.join([str(line.amount), *taken])} = {in_scope}"
+            reason = Reason("in_scope", share.rest, arithmetic, share.clause)
+            yield LinePart(number, Part.IN_SCOPE, in_scope, reason)
+
+    def _share(self, line: FeeLine) -> _Share:
+        """Find the ratio of the item, or of its class, group and cause."""
+        own = line.upfront_ratio
+        key = (line.item_class, line.group, line.cause, own)
+        found = self._shares.get(key)
+        if found is None:
+            facts = self._choice.line(
+                line.item_class.value, line.group, line.cause.value
+            )
+            wording = self._choice.one(self._scope.upfront, facts)
+            rule, ratio, clause = "upfront_share", wording.value, wording.clause
+            items = self._choice.one(self._scope.item_ratio)
+            if own is not None and items.value:
+                rule, ratio, clause = "upfront_share_item", own, items.clause
+            found = _Share(rule, ratio, clause, percent(ratio), percent(1 - ratio))
+            self._shares[key] = found
+        return found
 
 
 def _arrow(arithmetic: str, exact: Fraction, amount: Money) -> str:
