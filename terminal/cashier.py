@@ -402,10 +402,22 @@ class Cashier:
         active = [c for c in person.coverages if c.active]
         if not active:
             raise QuoteRefusedError(problem_for_refusal(Refused("not-insured", {})))
-        mine = [c for c in active if c.region == self._site.region]
-        coverage = (mine or active)[0]
-        self._known = _Known(shown, person, coverage)
+        self._known = _Known(shown, person, self._coverage_of(active))
         return self._known
+
+    def _coverage_of(self, active: list[Coverage]) -> Coverage:
+        """Choose by which insurance a bill is settled: at home, as an employee first.
+
+        1101 lists rows in no order, and a person may still be insured as a resident
+        when an employer has begun to pay.
+        """
+        return min(
+            active,
+            key=lambda row: (
+                row.region != self._site.region,
+                row.insurance is not Insurance.EMPLOYEE,
+            ),
+        )
 
     def _claim(self, bill: Bill, known: _Known, pack: Pack) -> Claim:
         tier = self._site.tier

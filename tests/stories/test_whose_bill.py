@@ -55,6 +55,23 @@ def test_a_retired_person_has_the_ratio_of_the_retired(counter):
     assert retired.paid_by(Payer.POOLED_FUND) == yuan("260.00")
 
 
+def test_of_two_insurances_at_home_the_employees_one_settles(counter):
+    """1101 lists rows in no order; a bill must not depend on it."""
+    elsewhere = replace(EMPLOYEE, region="360100")
+    resident = replace(EMPLOYEE, insurance=Insurance.RESIDENT, person_type="1701")
+    counter.centre.insured_too = [EMPLOYEE]
+
+    for first in (elsewhere, resident):
+        counter.centre.insured = first
+        counter.site = replace(counter.site, region="370481", tier=Tier.TERTIARY)
+        counter.restart()
+        counter.card_and_pin()
+        view = counter.cashier.quote(a_bill(price="1000.00"))
+
+        assert view.pack is not None
+        assert view.pack.name == "shandong-tengzhou/employee-2024"
+
+
 def test_a_civil_servant_has_the_supplement(counter):
     """南昌 (a sample): 公务员标志 of 1101 opens the civil servants' fund."""
     nanchang = replace(EMPLOYEE, region="360100")

@@ -90,6 +90,7 @@ class SmallCentre:
         self.enjoyed = True
         #: How everybody is insured, and what is asked of the year.
         self.insured = Coverage(Insurance.RESIDENT, True, "230800", "1701", ZERO)  # noqa: FBT003 - 正常参保
+        self.insured_too: list[Coverage] = []  #: besides, in the order of 1101
         self.birth_date, self.sex = dt.date(1980, 1, 1), "female"
         self.years: list[int] = []
 
@@ -119,6 +120,7 @@ class SmallCentre:
         """Know everybody alike; a resident insured at home unless a story says else."""
         self._ask("person")
         coverage = dataclasses.replace(self.insured, active=self.active)
+        others = tuple(self.insured_too)
         return Person(
             person_id="P1",
             name=certificate.name,
@@ -126,7 +128,7 @@ class SmallCentre:
             birth_date=self.birth_date,
             age_years=age_on(self.birth_date, self.now().date()),
             sex=self.sex,
-            coverages=(coverage,),
+            coverages=(coverage, *others),
             assistance=frozenset(),
         )
 
