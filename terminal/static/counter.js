@@ -15,6 +15,8 @@ let busy = false;
 let pollTimer = 0;
 let wanted = 0; // the newest change of bill or quote asked for; older answers are dropped
 let asking = 0; // changes of bill or quote under way
+let cardAsked = 0; // the newest look at the card asked for …
+let cardShown = 0; // … and shown: an answer that was overtaken would bring the past back
 let cardCame = false; // while one was: if that one was too early for the card, quote again
 
 // -- talking to the terminal ------------------------------------------------------
@@ -115,11 +117,16 @@ function settleDown() {
 // -- the card ---------------------------------------------------------------------
 
 async function loadCard() {
-  const was = cardState();
-  const whoWas = byId("card").dataset.who;
-  if (!(await show("card"))) {
+  const mine = ++cardAsked;
+  const answer = await ask("GET", "/counter/fragment/card");
+  const html = answer && (await answer.text());
+  if (html === null || mine < cardShown) {
     return;
   }
+  cardShown = mine;
+  const was = cardState();
+  const whoWas = byId("card").dataset.who;
+  swap(html);
   if (cardState() !== was) {
     say(byId("card").dataset.said);
   }

@@ -18,9 +18,11 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import (
+    APIResponse,
     Browser,
     ConsoleMessage,
     Page,
+    Route,
     ViewportSize,
     expect,
     sync_playwright,
@@ -352,6 +354,28 @@ def test_a_bill_can_be_typed(counter):
     counter.press("F3")
 
     expect(counter.page.locator("#pays")).to_be_visible()
+
+
+def test_an_answer_about_the_card_that_was_overtaken_is_not_shown(counter):
+    """A slow answer from before must not say that a read card is still being read."""
+    held: list[tuple[Route, APIResponse]] = []
+
+    def hold_the_first(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append((route, route.fetch()))
+
+    counter.page.route("**/counter/fragment/card", hold_the_first)
+    counter.press("F2")
+    counter.card_is("ready")
+    late, answer = held[0]
+    past = re.sub(r'data-state="\w+"', 'data-state="reading"', answer.text())
+    with counter.page.expect_response("**/counter/fragment/card"):
+        late.fulfill(response=answer, body=past)
+
+    counter.load_sample()
+    counter.card_is("ready")
 
 
 def test_a_lost_answer_is_shown_as_unknown_until_it_is_decided(counter):
