@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from config.errors import ConfigError
+from config.errors import ConfigError, PackDamagedError
 from config.pack_store import PackStore
 from settlement.errors import PackError
 from settlement.policy import Pack
@@ -24,7 +24,7 @@ class PacksInForce:
 
     Args:
         store: where packs are installed.
-        on_trouble: told once for every list that could not be taken up.
+        on_trouble: told when a list cannot be taken up, once for each code.
 
     Raises:
         PackDamagedError: an installed pack cannot be proven (at the start only).
@@ -45,10 +45,15 @@ class PacksInForce:
     def __call__(self) -> tuple[Pack, ...]:
         """Return the packs in force now."""
         with self._lock:
-            stamp = self._store.stamp()
-            if stamp != self._stamp:
-                self._take_up()
-                self._stamp = stamp
+            try:
+                stamp = self._store.stamp()
+                if stamp != self._stamp:
+                    self._packs = self._store.in_force()
+                    self._stamp, self._trouble = stamp, ""
+            except (ConfigError, PackError) as error:
+                self._tell(error)
+            except OSError as error:
+                self._tell(PackDamagedError("installed packs", str(error)))
             return self._packs
 
     @property
@@ -57,11 +62,8 @@ class PacksInForce:
         self()
         return self._trouble
 
-    def _take_up(self) -> None:
-        try:
-            self._packs = self._store.in_force()
-        except (ConfigError, PackError) as error:
+    def _tell(self, error: Trouble) -> None:
+        # The list is looked at again with the next call: what is wrong may be mended.
+        if self._trouble != error.code:
             self._trouble = error.code
             self._on_trouble(error)
-        else:
-            self._trouble = ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -41,6 +42,11 @@ DEMO_HOSPITAL = Hospital(Tier.TERTIARY, Tier.TERTIARY, Tier.TERTIARY, "230800")
 _DEMO_AGE = 45
 
 PackOn = Callable[[str, Insurance, dt.date], Pack]
+#: How a tally of a month or a day is stamped: ``chronic_paid@2026-11``.
+_PERIOD = {
+    "month": re.compile(r"\d{4}-(0[1-9]|1[0-2])", re.ASCII),
+    "day": re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])", re.ASCII),
+}
 JsonValue = str | int | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
 
 
@@ -293,11 +299,17 @@ def _insured(table: Table, *, use_account: bool) -> tuple[Insured, str | None]:
 
 
 def _accumulators(table: Table, pack: Pack, year: int) -> Accumulators:
-    known = (*AMOUNTS, *pack.tallies)
+    counted = {*AMOUNTS, *(name for name in pack.tallies if "@" not in name)}
+    stamped = [name.partition("@") for name in pack.tallies if "@" in name]
     amounts = {
         name: table.amount(name)
         for name in table.names()
-        if name.partition("@")[0] in {each.partition("@")[0] for each in known}
+        if name in counted
+        or any(
+            name.startswith(f"{base}@")
+            and _PERIOD[period].fullmatch(name.removeprefix(f"{base}@"))
+            for base, _, period in stamped
+        )
     }
     if table.has("year"):
         year = table.whole("year")

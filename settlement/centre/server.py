@@ -63,7 +63,7 @@ def create_centre(  # noqa: PLR0913 # the parts of a centre, each passed in
     """
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
-    desk = Desk(book, Shelf(packs, catalogue), hospitals, tier)
+    shelf = Shelf(packs, catalogue)
     serials = count(1)
 
     def answer() -> Response:
@@ -78,6 +78,8 @@ def create_centre(  # noqa: PLR0913 # the parts of a centre, each passed in
             call = intake.envelope(forms.parse(request.get_data()))
             region = call.care_region
             _check_name(call.infno)
+            # One message is answered by one list of packs, whatever is installed.
+            desk = Desk(book, shelf.at_once(), hospitals, tier)
             output = transactions.carry_out(desk, call)
         except Refusal as refusal:
             _LOG.info("centre.refused", extra={"code": refusal.code})

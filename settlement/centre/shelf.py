@@ -28,6 +28,11 @@ class Shelf:
         self._packs = packs
         self._catalogue = catalogue
 
+    def at_once(self) -> Shelf:
+        """Return this shelf with the packs of this moment, for one message."""
+        packs = tuple(self._packs())
+        return Shelf(lambda: packs, self._catalogue)
+
     def classify(self, asked: AskedLine, hospital: Hospital, known: Known) -> FeeLine:
         """Say what our catalogue knows of a line; what it does not know is 丙类.
 

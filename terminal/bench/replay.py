@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 
 from config.packs import load_pack
+from settlement.claim import AMOUNTS
 from settlement.pack_program import Program
 from terminal.bench.figure import Figure, Goal
 from terminal.replay.claims_file import read_claims
@@ -100,6 +101,7 @@ def _write(file: Path) -> None:
             f"{tier} as deductible_tier",
             f"if({drawn(13, 5)} = 0, 'student', 'resident') as person",
             _ALIKE,
+            *(f"0 as {name}" for name in AMOUNTS),
             f"list_transform(range(1, 2 + {drawn(17, 14)}), lambda k: {line}) as lines",
         )
     )

@@ -62,15 +62,11 @@ def run_replay(asked: Question, output: Output) -> int:
     # Heavy libraries: only this command and the bench load them.
     from terminal.replay import report  # noqa: PLC0415
 
-    packs = []
-    for path in (asked.pack_file, asked.against):
-        if path is None:
-            continue
-        packs.append(load_pack(path, path.parent))
-        failures = _exam(packs[-1], path)
-        if failures:
-            click.echo("\n".join(failures), err=True)
-            return NO
+    _check_targets(output)
+    packs, failures = _packs(asked)
+    if failures:
+        click.echo("\n".join(failures), err=True)
+        return NO
     if len(packs) > 1 and not packs[0].covers(packs[1].region, packs[1].insurance):
         click.echo(
             f"{packs[0].id.name} and {packs[1].id.name} are not for the same persons. "
@@ -131,12 +127,12 @@ def _compare(asked: Question, packs: list[Pack], bills: Path | None) -> Comparis
             was, outside = batch.paid, now.outside
             if len(programs) > 1:
                 old = evaluate(programs[1], more[0] if more else batch)
-                was, outside = old.paid, outside + old.outside
+                was, outside = old.paid, outside | old.outside
             elif not was:
                 name = "paid_cash"
                 problem = "is missing: name a pack to compare with (--against)"
                 raise ColumnsError(name, problem)
-            comparison.outside += outside
+            comparison.outside += int(outside.sum())
             comparison.add(batch.bills, was, now.paid, now.denied)
             if listed is not None:
                 listed.add(batch, was, now.paid, now.denied)
@@ -146,6 +142,26 @@ def _compare(asked: Question, packs: list[Pack], bills: Path | None) -> Comparis
 def _is_of(claim: SettledClaim, pack: Pack) -> bool:
     insured = claim.claim.insured
     return pack.covers(insured.region, insured.insurance)
+
+
+def _check_targets(output: Output) -> None:
+    """Ask first: the work may take minutes, and would be for nothing."""
+    for target in (output.xlsx, output.chart, output.bills):
+        if target is not None and not target.absolute().parent.is_dir():
+            raise FileNotFoundError(2, "No such folder", str(target.parent))
+
+
+def _packs(asked: Question) -> tuple[list[Pack], tuple[str, ...]]:
+    """Load the packs; say what is wrong with the first that fails its exam."""
+    packs = []
+    for path in (asked.pack_file, asked.against):
+        if path is None:
+            continue
+        packs.append(load_pack(path, path.parent))
+        failures = _exam(packs[-1], path)
+        if failures:
+            return packs, failures
+    return packs, ()
 
 
 def _exam(pack: Pack, pack_file: Path) -> tuple[str, ...]:

@@ -44,6 +44,9 @@ class BillList:
         try:
             if kind is None and self._there:
                 self._write()
+        except duckdb.Error as failed:
+            msg = f"{self._path} cannot be written: {failed}"
+            raise OSError(msg) from failed
         finally:
             self._db.close()
 
@@ -71,10 +74,12 @@ class BillList:
             rows[f"{payer}_now"] = now.get(payer, nothing)
         rows["person_change"] = person_pays(now, count) - person_pays(was, count)
         rows["no_benefit"] = denied
+        said = {
+            "on": "date '1970-01-01' + cast(\"on\" as int)",
+            "settlement": "cast(settlement as varchar)",
+        }
         chosen = ", ".join(
-            'date \'1970-01-01\' + cast("on" as int) as "on"'
-            if name == "on"
-            else f'"{name}"'
+            f'{said[name]} as "{name}"' if name in said else f'"{name}"'
             for name in rows
         )
         verb = "insert into bills" if self._there else "create table bills as"
@@ -99,6 +104,10 @@ class BillList:
         )
         if options.startswith("format csv"):
             _mark(self._path)
+
+
+def _named(name: str) -> str:
+    return f'"{name}"'
 
 
 def _mark(path: Path) -> None:

@@ -20,7 +20,7 @@ import duckdb
 import numpy as np
 
 from config.packs import CLOSED_WORDS
-from settlement.claim import AMOUNTS, ItemClass, Tier
+from settlement.claim import AMOUNTS, Insurance, ItemClass, Tier
 from settlement.columns import Bills, Codes, Whole, Words
 from settlement.errors import ColumnsError
 from settlement.lowering import facts_of
@@ -99,6 +99,16 @@ def read_claims(
     """
     if not path.is_file():
         raise FileNotFoundError(2, "No such file", str(path))
+    try:
+        yield from _read(path, packs, first, last)
+    except duckdb.Error as error:
+        msg = f"{path.name} cannot be read: {error}"
+        raise OSError(msg) from error
+
+
+def _read(
+    path: Path, packs: Sequence[Pack], first: dt.date, last: dt.date
+) -> Iterator[Batch]:
     with tempfile.TemporaryDirectory() as folder, duckdb.connect() as db:
         db.execute(f"set memory_limit = '{MEMORY}'")
         db.execute(f"set temp_directory = '{_quoted(folder)}'")
@@ -151,11 +161,21 @@ class _File:
         return file
 
     def _check_types(self) -> None:
-        for name in ("bill", *self.numbers, *self.recorded):
-            _require(name, self.columns[name], _WHOLE_TYPES, "a whole number")
-        for name in (*self.words, *(n for n in self.extra if n == "settlement")):
-            _require(name, self.columns[name], _TEXT_TYPES, "text")
-        _require("on", self.columns["on"], ("DATE",), "a DATE")
+        wanted = (
+            (("bill", *self.numbers, *self.recorded), _WHOLE_TYPES, "a whole number"),
+            (("settled_order",), _WHOLE_TYPES, "a whole number"),
+            ((*self.words, "settlement"), _TEXT_TYPES, "text"),
+            (("insurance", "insured_region"), _TEXT_TYPES, "text"),
+            (("use_account",), ("BOOLEAN",), "a BOOLEAN"),
+            (("on",), ("DATE",), "a DATE"),
+        )
+        for names, allowed, what in wanted:
+            for name in names:
+                if name in self.columns:
+                    _require(name, self.columns[name], allowed, what)
+        self._check_lines()
+
+    def _check_lines(self) -> None:
         try:
             fields = _types(
                 self.db,
@@ -194,6 +214,12 @@ class _File:
         return [n for n in ("settlement", "use_account") if n in self.columns]
 
     @property
+    def order(self) -> str:
+        """In what order a person's bills were settled."""
+        first = ("settled_order",) if "settled_order" in self.columns else ()
+        return ", ".join(_name(name) for name in ("person_key", *first, "on", "bill"))
+
+    @property
     def recorded(self) -> list[str]:
         """What the file says of the settlements as they were made.
 
@@ -206,8 +232,11 @@ class _File:
             lacking = next(name for name in paid if name not in self.columns)
             raise ColumnsError(lacking, "is missing, other payers are named")
         moved = (*AMOUNTS, *self.tallies)
-        names = [f"{_MOVED}{name}" for name in moved]
-        return [*there, *(name for name in names if name in self.columns)]
+        names = [name for name in moved if f"{_MOVED}{name}" in self.columns]
+        for name in names:
+            if name not in self.columns:
+                raise ColumnsError(name, f"is missing, {_MOVED}{name} is there")
+        return [*there, *(f"{_MOVED}{name}" for name in names)]
 
     def sort(self, first: dt.date, last: dt.date) -> int:
         """Lay the bills of some days out by person and day; return how many.
@@ -219,6 +248,12 @@ class _File:
         days = f"\"on\" between date '{first}' and date '{last}'"
         where = [f'("on" is null or {days})']
         pack = self.pack
+        for name, known in (
+            ("insurance", {kind.value for kind in Insurance}),
+            ("insured_region", None),
+        ):
+            if name in self.columns:
+                self._check_whose(name, days, known)
         if "insurance" in self.columns:
             where.append(f"insurance = '{pack.insurance.value}'")
         if "insured_region" in self.columns:
@@ -239,7 +274,7 @@ class _File:
         chosen = ", ".join(_name(name) for name in (*names, *self.extra, "lines"))
         self.db.execute(
             f"create temp table bill as select {chosen} from {self.source} "  # noqa: S608 - names of ours
-            f'where {" and ".join(where)} order by person_key, "on", bill'
+            f"where {' and '.join(where)} order by {self.order}"
         )
         row = self.db.execute(
             'select count(*), count(person_key), count("on"), count(bill) from bill'
@@ -253,6 +288,18 @@ class _File:
             lines = "(select unnest(lines) l from bill)"
             self.coded[f"lines.{name}"] = self._coded(name, f'l."{name}"', lines)
         return int(row[0])
+
+    def _check_whose(self, name: str, days: str, known: set[str] | None) -> None:
+        """Refuse a bill that does not say whose it is: it would be left out unseen."""
+        found = self.db.execute(
+            f"select {_name(name)}, min(bill) from {self.source} "  # noqa: S608 - names of ours
+            f'where "on" is null or {days} group by 1'
+        ).fetchall()
+        for word, bill in found:
+            if word is None or (known is not None and word not in known):
+                expected = f"; expected {', '.join(sorted(known))}" if known else ""
+                said = "nothing" if word is None else repr(word)
+                raise ColumnsError(name, f"bill {bill} says {said}{expected}")
 
     def part(self, start: int, stop: int, person: Whole) -> Batch:
         """Read the bills from *start* up to *stop*, with their lines."""
@@ -275,18 +322,23 @@ class _File:
             twice = int(bill[1:][again][0])
             name, problem = "bill", f"{twice} is there twice"
             raise ColumnsError(name, problem)
-        facts: dict[str, Whole | Words] = {
-            name: _column(heads, name, bill) for name in ("on", *self.numbers)
-        }
+        facts: dict[str, Whole | Words] = {"on": _column(heads, "on", bill)}
+        for name in self.numbers:
+            facts[name] = _not_negative(name, _column(heads, name, bill), bill)
         for name, (_, known) in words.items():
             facts[name] = Words(_column(heads, name, bill, known), known)
+        opened = None
         if "use_account" in self.columns:
             uses = _column(heads, "use_account", bill)
+            opened = uses > 0
             for name in ("account_balance", "family_balance"):
                 balance = facts.get(name)
                 if isinstance(balance, np.ndarray):
                     facts[name] = balance * uses
-        recorded = {name: _column(heads, name, bill) for name in self.recorded}
+        recorded = {
+            name: _not_negative(name, _column(heads, name, bill), bill)
+            for name in self.recorded
+        }
         size = _column(heads, "size", bill)
         if (size == 0).any():
             empty = int(bill[size == 0][0])
@@ -306,7 +358,7 @@ class _File:
             if name.startswith(_MOVED)
         }
         settlement = heads.get("settlement")
-        return Batch(bill, settlement, bills, sorts, person, paid, moved)
+        return Batch(bill, opened, settlement, bills, sorts, person, paid, moved)
 
     def _with_lines(
         self,
@@ -370,7 +422,7 @@ class _File:
         code = np.ravel_multi_index(parts, widths)
         count = int(np.prod(widths))
         seen = np.flatnonzero(np.bincount(code, minlength=count))
-        table = np.zeros(count, np.int16)
+        table = np.zeros(count, np.int32)
         table[seen] = np.arange(len(seen))
         sorts = []
         for each in seen:
@@ -429,6 +481,13 @@ def _column(
     return _whole(column)
 
 
+def _not_negative(name: str, column: Whole, bill: Whole) -> Whole:
+    if (column < 0).any():
+        whose = int(bill[column < 0][0])
+        raise ColumnsError(name, f"bill {whose} has {int(column[column < 0][0])}")
+    return column
+
+
 def _check_paid(bills: Bills, bill: Whole, paid: Whole) -> None:
     """Refuse a bill whose payers did not bear it to the fen."""
     total = np.add.reduceat(bills.amount, bills.offsets[:-1])
@@ -482,6 +541,7 @@ def _row(number: int, person: str, settled: SettledClaim, pack: Pack) -> dict[st
     facts = facts_of(claim, pack)
     row: dict[str, Any] = {"bill": number, "person_key": person}
     row["settlement"] = settled.settlement_id
+    row["settled_order"] = number
     row["on"] = claim.visit.on.isoformat()
     for name in (*_WORDS, *_NUMBERS, *pack.tallies):
         row[name] = facts[name]

@@ -39,9 +39,11 @@ class LineSort(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Claims to be settled again; a person's bills stand together, by day."""
+    """Claims to be settled again; a person's bills stand together, in their order."""
 
     bill: Whole  #: the bills' own numbers
+    #: Whose accounts may be used; None: not said, an empty one is taken for shut.
+    opened: npt.NDArray[np.bool_] | None
     #: The settlements they are, where the file names them: an array of text.
     settlement: npt.NDArray[np.object_] | None
     bills: Bills  #: their sorts of line are numbers of `sorts`
@@ -60,7 +62,8 @@ class Evaluated:
 
     paid: Mapping[str, Whole]  #: by payer, in fen
     denied: npt.NDArray[np.bool_]  #: no benefit: the person bears it all
-    outside: int  #: bills of days the pack does not cover, put on its nearest day
+    #: Bills of days the pack does not cover, put on its nearest day.
+    outside: npt.NDArray[np.bool_]
 
 
 def evaluate(program: Program, batch: Batch, *, years_later: int = 0) -> Evaluated:
@@ -105,47 +108,52 @@ class _Standing:
         self.person = batch.person
         self.year = year
         self.facts: dict[str, Whole | Words] = {**batch.bills.facts, "on": on}
-        # A tally of a day or a month stays as it was recorded.
+        # A tally of a day or a month stays as it was recorded; one that is not in the
+        # file is one that nobody has touched. A sum everybody has must be there.
         tallies = [name for name in program.pack.tallies if "@" not in name]
-        self.names = (*AMOUNTS, *tallies)
-        count = len(batch.bills)
-        persons = int(batch.person.max(initial=-1)) + 1
+        there = [name for name in AMOUNTS if name in self.facts]
+        self.names = (*there, *tallies)
         self.before: dict[str, Whole] = {}
-        self.elsewhere: dict[str, Whole] = {}
         for name in (*self.names, *_BALANCES.values()):
             held = self.facts.get(name)
             if isinstance(held, np.ndarray):
                 self.before[name] = held.copy()
-            elif name in self.names:
-                self.before[name] = np.zeros(count, np.int64)
-        for name in self.names:
-            moved = batch.moved.get(name)
-            if moved is not None:
-                # What the year moved between two bills, beyond the first of them.
-                was = self.before[name]
-                between = was[1:] - was[:-1] - moved[:-1]
-                self.elsewhere[name] = np.concatenate((was[:1] * 0, between))
+            elif name in tallies:
+                self.before[name] = np.zeros(len(year), np.int64)
+        self.year_of, before_it = _years(batch.person, year)
+        self.elsewhere = {
+            name: _between(self.before[name], moved, before_it)
+            for name, moved in batch.moved.items()
+            if name in self.names
+        }
+        self.opened = {
+            name: batch.opened if batch.opened is not None else self.before[name] > 0
+            for name in _BALANCES.values()
+            if name in self.before
+        }
         self.facts |= self.before
-        self.standing = {name: np.zeros(persons, np.int64) for name in self.names}
+        years = int(self.year_of.max(initial=-1)) + 1
+        persons = int(batch.person.max(initial=-1)) + 1
+        self.begun = np.zeros(years, np.bool_)
+        self.standing = {name: np.zeros(years, np.int64) for name in self.names}
         self.spared = {name: np.zeros(persons, np.int64) for name in _BALANCES}
-        self.stands_in = np.full(persons, np.iinfo(np.int64).min, np.int64)
 
     def split(self, rows: Whole) -> Figures:
         """Split some bills, one a person, and carry each year on."""
-        person, year = self.person[rows], self.year[rows]
-        goes_on = self.stands_in[person] == year
-        mine, whose = rows[goes_on], person[goes_on]
+        year = self.year_of[rows]
+        goes_on = self.begun[year]
+        mine, whose = rows[goes_on], year[goes_on]
         for name in self.names:
             carried = self.standing[name][whose]
             if name in self.elsewhere:
-                carried = carried + self.elsewhere[name][mine]
+                carried = np.maximum(carried + self.elsewhere[name][mine], 0)
             self.before[name][mine] = carried
         figures = split_columns(
             self.program, _rows(self.bills, self.facts, rows), moves=self.names
         )
         for name in self.names:
-            self.standing[name][person] = self.before[name][rows] + figures.moves[name]
-        self.stands_in[person] = year
+            self.standing[name][year] = self.before[name][rows] + figures.moves[name]
+        self.begun[year] = True
         return figures
 
     def pay(self, rows: Whole, paid: Mapping[str, Whole]) -> None:
@@ -163,7 +171,29 @@ class _Standing:
             more = self.spared[payer][self.person[following]]
             # An account that may not be used stays shut.
             left = np.maximum(balance[following] + more, 0)
-            balance[following] = np.where(balance[following] > 0, left, 0)
+            balance[following] = left * self.opened[name][following]
+
+
+def _years(person: Whole, year: Whole) -> tuple[Whole, Whole]:
+    """Number the persons' years; say of each bill which one of its year came before.
+
+    Returns:
+        The number of each bill's year, and the row of the bill before it, or -1.
+    """
+    pairs = np.stack((person, year), axis=1)
+    _, number = np.unique(pairs, axis=0, return_inverse=True)
+    number = np.asarray(number, np.int64).reshape(-1)
+    order = np.argsort(number, kind="stable")
+    before_it = np.full(len(person), -1, np.int64)
+    same = number[order[1:]] == number[order[:-1]]
+    before_it[order[1:][same]] = order[:-1][same]
+    return number, before_it
+
+
+def _between(before: Whole, moved: Whole, before_it: Whole) -> Whole:
+    """Say what a year moved between two bills, beyond the first of them."""
+    ended = before[before_it] + moved[before_it]
+    return np.where(before_it < 0, 0, before - ended)
 
 
 def _as_sorted(program: Program, batch: Batch) -> Bills:
@@ -177,12 +207,15 @@ def _as_sorted(program: Program, batch: Batch) -> Bills:
         for sort in batch.sorts
     ]
     known = tuple(dict.fromkeys(names))
-    table = np.array([known.index(name) for name in names], np.int16)
+    number = {name: code for code, name in enumerate(known)}
+    table = np.array([number[name] for name in names], np.int32)
     bills = batch.bills
     return replace(bills, sort=Words(table[bills.sort.codes], known))
 
 
-def _days(pack: Pack, bills: Bills, years_later: int) -> tuple[Whole, Whole, int]:
+def _days(
+    pack: Pack, bills: Bills, years_later: int
+) -> tuple[Whole, Whole, npt.NDArray[np.bool_]]:
     """Say on which day each bill is split, and in which insured year it lies.
 
     A day the pack does not cover becomes its nearest one; the year is the day's own.
@@ -206,18 +239,17 @@ def _days(pack: Pack, bills: Bills, years_later: int) -> tuple[Whole, Whole, int
     return (
         np.array(asked, np.int64)[place],
         np.array(years, np.int64)[place],
-        int(np.array(outside, np.bool_)[place].sum()),
+        np.array(outside, np.bool_)[place],
     )
 
 
 def _later(day: dt.date, years: int) -> dt.date:
     """Return the same day so many years on; 29 February becomes the 28th."""
-    if not years:
-        return day
+    year = min(max(day.year + years, dt.MINYEAR), dt.MAXYEAR)
     try:
-        return day.replace(year=day.year + years)
+        return day.replace(year=year)
     except ValueError:
-        return day.replace(year=day.year + years, day=day.day - 1)
+        return day.replace(year=year, day=day.day - 1)
 
 
 def _turns(person: Whole) -> list[Whole]:

@@ -48,7 +48,7 @@ class SettledClaims:
         last: the last one.
 
     Raises:
-        OSError: the journal is not there (at the first claim).
+        OSError: the journal is not there, or is none (at the first claim).
     """
 
     path: Path
@@ -62,6 +62,13 @@ class SettledClaims:
         if not self.path.is_file():
             raise FileNotFoundError(2, "No such file", str(self.path))
         self.left_out = 0
+        try:
+            yield from self._rows()
+        except sqlite3.DatabaseError as error:
+            msg = f"{self.path.name} cannot be read as a journal: {error}"
+            raise OSError(msg) from error
+
+    def _rows(self) -> Iterator[SettledClaim]:
         uri = f"{self.path.absolute().as_uri()}?mode=ro"
         with closing(sqlite3.connect(uri, uri=True)) as db:
             rows = db.execute(_STANDING, (State.INTENT.value, State.SETTLED.value))
@@ -80,9 +87,7 @@ class SettledClaims:
         if not facts.get("claim") or not facts.get("after"):
             self.left_out += 1
             return None
-        amounts = settled["facts"].get("settled", {}).get("amounts")
-        if not isinstance(amounts, dict):
-            amounts = facts["presettled"]
+        amounts = settled["facts"]["amounts"]
         paid = {
             name: Money.yuan(text)
             for name, text in amounts.items()

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def settle(counter: Counter, number: int, price: str) -> str:
     return str(body["settlement_id"])
 
 
-def replay(folder: Path, *more: str) -> Result:
+def asked_again(folder: Path, *more: str) -> Result:
     """Run the command on the counter's journal."""
     settings = folder / "terminal.toml"
     settings.write_text(
@@ -52,7 +53,7 @@ def test_bills_of_a_running_counter_are_worked_out_again(counter, tmp_path):
     taken_back = settle(counter, 3, "700.00")
     counter.cashier.cancel(taken_back, key="undo", digest="undo")
 
-    run = replay(tmp_path)
+    run = asked_again(tmp_path)
 
     assert run.exit_code == 0, run.output
     told = json.loads(run.output)
@@ -69,7 +70,7 @@ def test_two_packs_are_compared_over_a_journal(counter, tmp_path):
     """Each pack reads the bills for itself."""
     settle(counter, 1, "300.00")
 
-    told = json.loads(replay(tmp_path, "--against", str(PACK)).output)
+    told = json.loads(asked_again(tmp_path, "--against", str(PACK)).output)
 
     assert told["against"] == "resident-2018 v1"
     assert told["whole"]["pay_the_same"] == told["whole"]["bills"] == 1
@@ -108,7 +109,7 @@ def test_settlements_that_kept_no_claim_are_counted(counter, tmp_path):
         )
         older.commit()
 
-    run = replay(copy.parent)
+    run = asked_again(copy.parent)
 
     assert run.exit_code == 1
     assert "1 settlements of an older version kept no claim" in run.output
@@ -124,8 +125,43 @@ def test_a_day_nobody_settled_on_has_no_claims(counter, tmp_path):
 
 def test_a_journal_that_is_not_there_is_named(tmp_path):
     """Nothing is created by asking."""
-    run = replay(tmp_path)
+    run = asked_again(tmp_path)
 
     assert run.exit_code == 2
     assert "journal.db" in run.output
     assert not (tmp_path / "journal.db").exists()
+
+
+def test_a_file_that_is_no_journal_is_named(tmp_path):
+    """One line, not a stack of them."""
+    (tmp_path / "journal.db").write_text("not a database " * 100, encoding="utf-8")
+
+    run = asked_again(tmp_path)
+
+    assert run.exit_code == 2
+    assert "journal.db cannot be read as a journal" in run.output
+
+
+def test_what_was_paid_is_what_the_centre_booked(counter, tmp_path):
+    """A presettlement is a promise; the books hold the settlement."""
+    booked = counter.centre.settle
+
+    def dearer(order, expected, msgid):
+        found = booked(order, expected, msgid)
+        less = Money.yuan("10.00")
+        amounts = replace(
+            found.amounts,
+            pooled_fund=found.amounts.pooled_fund - less,
+            fund_total=found.amounts.fund_total - less,
+            person_total=found.amounts.person_total + less,
+            cash_pay=found.amounts.cash_pay + less,
+        )
+        return replace(found, amounts=amounts)
+
+    counter.centre.settle = dearer
+    settle(counter, 1, "300.00")
+
+    (claim,) = SettledClaims(tmp_path / "journal.db", DAY.date(), DAY.date())
+
+    assert claim.paid["pooled_fund"] == Money.yuan("140.00")
+    assert claim.paid["cash_pay"] == Money.yuan("160.00")

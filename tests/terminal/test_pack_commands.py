@@ -132,6 +132,30 @@ def test_a_list_that_cannot_be_taken_up_leaves_in_force_what_was(office):
     assert (versions(packs), packs.trouble) == ([999], "")
 
 
+def test_packs_that_cannot_be_read_for_a_while_leave_in_force_what_was(office):
+    """A disk that answers with an error must not stop every quote."""
+    _, file = office.sign(999)
+    office.call("packs", "install", str(file))
+    told: list[str] = []
+    store = open_store(load_settings(environ=office.environ))
+    packs = PacksInForce(store, lambda error: told.append(error.code))
+    (installed,) = (office.folder / "data" / "packs").glob("*/v999.pack")
+    _, next_file = office.sign(1000)
+    office.call("packs", "install", str(next_file))
+    (newest,) = (office.folder / "data" / "packs").glob("*/v1000.pack")
+    whole = newest.read_bytes()
+    newest.unlink()
+    newest.mkdir()  # reading it is an OSError, whoever we are
+
+    assert versions(packs) == [999]
+    assert (packs.trouble, told) == ("pack-damaged", ["pack-damaged"])
+
+    newest.rmdir()
+    newest.write_bytes(whole)
+    assert (versions(packs), packs.trouble) == ([1000], "")
+    assert installed.exists()
+
+
 def test_a_refused_pack_is_exit_code_one_with_its_code(office):
     """A script that installs at fifty sites must see which one did not."""
     _, file = office.sign(999)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from config.catalogue import load_catalogue
+from config.packs import load_pack
 from settlement.catalogue import Catalogue
 from settlement.claim import Assistance, Category, Claim, Supplement, Tier, VisitKind
 from settlement.engine import settle
@@ -229,3 +230,35 @@ def test_a_sex_nobody_knows_is_refused(tmp_path):
 
     with pytest.raises(ClaimError, match="sex"):
         load_claim(claim_file(tmp_path, text), CATALOGUE, now=NOW)
+
+
+HARBIN = load_pack(PACKS / "heilongjiang-harbin" / "employee-2025-sample.toml", PACKS)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "chronic_paid@month",
+        "chronic_paid",
+        "chronic_paid@2026-3",
+        "chronic_paid@2026-13",
+    ],
+)
+def test_a_tally_of_a_month_that_names_no_month_is_refused(tmp_path, name):
+    """It would be read by nobody, and a cap that is used up would pay again."""
+    assert "chronic_paid@month" in HARBIN.tallies
+    text = CLAIM.replace("pooled_inpatient_paid", f'"{name}"')
+    path = claim_file(tmp_path, text.replace("230800", "230100"))
+
+    with pytest.raises(ClaimError, match="unknown key"):
+        quote_file.load_claim(path, CATALOGUE, lambda *_: HARBIN, now=NOW)
+
+
+def test_a_tally_of_a_month_is_read_by_its_month(tmp_path):
+    """As 5206 tells it."""
+    text = CLAIM.replace("pooled_inpatient_paid", '"chronic_paid@2026-04"')
+    path = claim_file(tmp_path, text)
+
+    claim = quote_file.load_claim(path, CATALOGUE, lambda *_: HARBIN, now=NOW)
+
+    assert claim.before.amount("chronic_paid@2026-04") == Money.yuan("79350.01")

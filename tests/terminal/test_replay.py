@@ -45,6 +45,7 @@ LINE = (
     "[{amount: 107, \"limit\": 107, ratio: 2000000, class: 'B', \"group\": '', "
     "cause: 'illness', unmet: false}]"
 )
+NO_OWN_PAY = "columns(lambda c: c not like 'moved_%' and c != 'compliant_own_pay')"
 DAYS = ("--from", "2018-01-01", "--to", "2018-12-31")
 
 
@@ -377,8 +378,16 @@ def test_a_batch_comes_to_what_settling_one_by_one_comes_to(tmp_path):
     assert paid(whole["was"]) == paid(whole["now"])
 
 
-def test_what_an_account_is_spared_it_has_for_the_next_bill(tmp_path):
-    """With a deductible of 100 instead of 600 a balance of 500 is enough for both."""
+@pytest.mark.parametrize(
+    ("balance", "was"),
+    [
+        ("500.00", ("500.00", "180.00")),
+        ("400.01", ("400.01", "279.99")),
+        ("400.00", ("400.00", "280.00")),  # the first bill empties it
+    ],
+)
+def test_what_an_account_is_spared_it_has_for_the_next_bill(tmp_path, balance, was):
+    """With a deductible of 100 instead of 600 the account is enough for both bills."""
     pack = load_pack(TENGZHOU, PACKS)
     days = [dt.date(2025, month, 9) for month in (1, 2)]
     asked = [
@@ -389,7 +398,7 @@ def test_what_an_account_is_spared_it_has_for_the_next_bill(tmp_path):
             care="370481",
             insurance=Insurance.EMPLOYEE,
             kind=VisitKind.OUTPATIENT,
-            balance="500.00",
+            balance=balance,
         )
         for on in days
     ]
@@ -424,8 +433,70 @@ wrong = { pooled_fund = "10700.00" }
     assert run.exit_code == 0, run.output
     whole = json.loads(run.output)["whole"]
     # It was 400, then 200 + 200 x 40 %; it would be 100 + 300 x 40 %, then 400 x 40 %.
-    assert (whole["was"]["account"], whole["was"]["cash"]) == ("500.00", "180.00")
+    assert (whole["was"]["account"], whole["was"]["cash"]) == was
     assert (whole["now"]["account"], whole["now"]["cash"]) == ("380.00", "0.00")
+
+
+def test_bills_are_worked_out_again_in_the_order_they_were_settled_in(tmp_path):
+    """A bill of an earlier day that was settled later found the cap used up."""
+    pack = load_pack(TENGZHOU, PACKS)
+    asked = [
+        claim(
+            "6000.00",
+            on=dt.date(2025, 2, day),
+            insured="370481",
+            care="370481",
+            insurance=Insurance.EMPLOYEE,
+            kind=VisitKind.OUTPATIENT,
+        )
+        for day in (9, 8)
+    ]
+    path = written(tmp_path, settlements("one", *asked, pack=pack), pack)
+
+    words = ["replay", "--pack", str(TENGZHOU), "--claims", str(path), "--json"]
+    run = CliRunner().invoke(
+        main, [*words, "--from", "2025-01-01", "--to", "2025-12-31"]
+    )
+
+    whole = json.loads(run.output)["whole"]
+    assert whole["pay_the_same"] == 2
+    assert paid(whole["was"]) == paid(whole["now"])
+    assert whole["now"]["pooled_fund"] == "3500.00"
+
+
+def test_more_sorts_of_line_than_a_short_number_holds_are_told_apart(tmp_path, claims):
+    """A file may name 40 000 groups that no policy tells apart."""
+    bills = tmp_path / "many.parquet"
+    line = LINE.replace("107", "1070000").replace("2000000", "null::int")
+    line = line.replace("'B'", "if(i % 2 = 0, 'A', 'C')").replace("''", "'g' || i")
+    facts = (
+        "columns(lambda c: c not in ('bill', 'person_key', 'lines', 'settled_order')"
+    )
+    chosen = (
+        f"{facts} and c not like 'paid_%' and c not like 'moved_%'), "
+        f"i as bill, 'q' || i as person_key, {line} as lines"
+    )
+    with duckdb.connect() as db:
+        db.execute(
+            f"copy (select {chosen} from '{claims}', range(40000) t(i) where bill = 0) "  # noqa: S608 - paths of this test
+            f"to '{bills}' (format parquet)"
+        )
+
+    run = replay(a_pack(tmp_path), bills, "--json", "--against", str(FILE))
+
+    assert run.exit_code == 0, run.output
+    now = json.loads(run.output)["whole"]["now"]
+    # Every second bill is class A: (10700 - 700) x 65 %.
+    assert now["pooled_fund"] == "130000000.00"  # 20 000 x 6500.00
+
+
+def test_a_place_to_write_to_that_is_not_there_is_said_first(tmp_path, claims):
+    """Not after minutes of work."""
+    for option in ("--bills", "--xlsx", "--chart"):
+        run = replay(a_pack(tmp_path), claims, option, str(tmp_path / "no" / "x.csv"))
+
+        assert run.exit_code == 2
+        assert "No such folder" in run.output
 
 
 def test_a_pack_for_other_persons_is_not_compared_with(tmp_path, claims):
@@ -455,6 +526,13 @@ def test_a_pack_for_other_persons_is_not_compared_with(tmp_path, claims):
         (f"* replace ({LINE.replace('107', '107.5')} as lines)", "lines.amount", "DEC"),
         (f"* replace ({LINE.replace('unmet', 'met')} as lines)", "lines.unmet", "mis"),
         ("* exclude (lines)", "lines", "missing"),
+        ("* exclude (compliant_own_pay)", "compliant_own_pay", "is there"),
+        (NO_OWN_PAY, "compliant_own_pay", "asks for it"),
+        ("* replace (-1 as deductible_paid)", "deductible_paid", "has -1"),
+        ("* replace (2 as use_account)", "use_account", "BOOLEAN"),
+        ("*, 230800 as insured_region", "insured_region", "text"),
+        ("*, if(bill = 1, null, 'resident') as insurance", "insurance", "nothing"),
+        ("*, 'residents' as insurance", "insurance", "employee, resident"),
     ],
 )
 def test_a_file_that_says_something_wrong_is_refused(
