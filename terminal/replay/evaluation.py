@@ -180,9 +180,11 @@ def _years(person: Whole, year: Whole) -> tuple[Whole, Whole]:
     Returns:
         The number of each bill's year, and the row of the bill before it, or -1.
     """
-    pairs = np.stack((person, year), axis=1)
-    _, number = np.unique(pairs, axis=0, return_inverse=True)
-    number = np.asarray(number, np.int64).reshape(-1)
+    if not len(year):
+        return year, year
+    first = year.min()
+    years = year.max() - first + 1
+    _, number = np.unique(person * years + (year - first), return_inverse=True)
     order = np.argsort(number, kind="stable")
     before_it = np.full(len(person), -1, np.int64)
     same = number[order[1:]] == number[order[:-1]]
