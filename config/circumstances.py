@@ -9,17 +9,29 @@ from __future__ import annotations
 from dataclasses import replace
 
 from config.toml_table import Table
-from settlement.claim import Assistance, Category, Insured, Supplement, Visit
+from settlement.claim import (
+    CATEGORIES_OF,
+    Assistance,
+    Category,
+    Insured,
+    Supplement,
+    Visit,
+)
 from settlement.money import Money
 
 
 def of_person(row: Table, insured: Insured) -> Insured:
     """Add to *insured* what a row says of category, assistance, premium and so on."""
+    category = row.word("person", Category) if row.has("person") else None
+    known = CATEGORIES_OF[insured.insurance]
+    if category is not None and category not in known:
+        said = ", ".join(sorted(known))
+        row.refuse("person", f"{insured.insurance.value} insurance has only {said}")
     classes = row.words("assistance", Assistance) if row.has("assistance") else ()
     return replace(
         insured,
         assistance=frozenset(classes),
-        category=row.word("person", Category) if row.has("person") else None,
+        category=category,
         supplement=(
             row.word("supplement", Supplement)
             if row.has("supplement")

@@ -34,7 +34,7 @@ def _all(pack: Pack) -> Iterator[str]:
     assumed = len(pack.assumptions)
     if assumed * _HALF > len(pack.clauses):
         yield (
-            f"{assumed} of {len(pack.clauses)} values are assumptions of this pack: "
+            f"{assumed} of {len(pack.clauses)} clauses are assumptions of this pack: "
             "more than half of it stands in no text"
         )
 

@@ -31,7 +31,7 @@ def read(data: bytes, refusal: Refusal) -> Table:
         Exception: what *refusal* makes, for bytes that are not TOML.
     """
     try:
-        text = data.decode("utf-8")
+        text = data.decode("utf-8-sig")  # some editors write the mark in front
         found = tomllib.loads(text, parse_float=lambda _: _Inexact())
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         problem = f"not readable as TOML ({error})"

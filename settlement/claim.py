@@ -87,6 +87,25 @@ class Category(StrEnum):
     NEWBORN = "newborn"  #: 新生儿
 
 
+#: Who is insured how. Another category beside an insurance is an error somewhere, and
+#: no text speaks for such a person.
+CATEGORIES_OF: Mapping[Insurance, frozenset[Category]] = MappingProxyType(
+    {
+        Insurance.EMPLOYEE: frozenset(
+            {
+                Category.ACTIVE,
+                Category.RETIRED,
+                Category.FLEXIBLE,
+                Category.UNEMPLOYED,
+            }
+        ),
+        Insurance.RESIDENT: frozenset(
+            {Category.RESIDENT, Category.STUDENT, Category.NEWBORN}
+        ),
+    }
+)
+
+
 class Supplement(StrEnum):
     """补充保障: what a person has besides the basic insurance."""
 

@@ -12,7 +12,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from settlement.claim import Assistance, Category, Insurance, ItemClass, VisitKind
+from settlement.claim import (
+    CATEGORIES_OF,
+    Assistance,
+    Category,
+    Insurance,
+    ItemClass,
+    VisitKind,
+)
 from settlement.money import Money
 from settlement.split import SettledAmounts
 
@@ -160,9 +167,13 @@ INSURED = "1"
 
 
 def category(person_type: str, insurance: Insurance) -> Category:
-    """Tell 人员类别 from its code; an unknown code says what the insurance says."""
+    """Tell 人员类别 from its code.
+
+    A code that is unknown, or of nobody who is insured so, says what the insurance
+    says: no text speaks for a student among employees, not even a cap.
+    """
     for begins, known in _CATEGORY_BEGINS:
-        if person_type.startswith(begins):
+        if person_type.startswith(begins) and known in CATEGORIES_OF[insurance]:
             return known
     return Category.RESIDENT if insurance is Insurance.RESIDENT else Category.ACTIVE
 

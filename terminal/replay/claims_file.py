@@ -20,7 +20,7 @@ import duckdb
 import numpy as np
 
 from config.packs import CLOSED_WORDS
-from settlement.claim import AMOUNTS, Insurance, ItemClass, Tier
+from settlement.claim import AMOUNTS, CATEGORIES_OF, Insurance, ItemClass, Tier
 from settlement.columns import Bills, Codes, Whole, Words
 from settlement.errors import ColumnsError
 from settlement.lowering import facts_of
@@ -436,6 +436,8 @@ class _File:
     ) -> tuple[str, tuple[str, ...]]:
         """Write the expression that numbers a word, and list the words."""
         known = _CLOSED.get(name)
+        if name == "person":
+            known = tuple(sorted(CATEGORIES_OF[self.pack.insurance]))
         if known is None:
             found = self.db.execute(
                 f"select distinct {expression} w from {source} "  # noqa: S608 - names of ours
@@ -476,7 +478,7 @@ def _column(
     gaps = np.ma.getmaskarray(column) if np.ma.isMaskedArray(column) else None
     if gaps is not None and gaps.any():
         whose = int(bill[gaps][0])
-        expected = f", or none of {', '.join(known)}" if known else ""
+        expected = f", or no word of these: {', '.join(known)}" if known else ""
         raise ColumnsError(name, f"bill {whose} has nothing there{expected}")
     return _whole(column)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from settlement.centre.port import Coverage
-from settlement.claim import Category, Insurance, Tier
+from settlement.claim import CATEGORIES_OF, Category, Insurance, Tier
 from settlement.money import Money
 from settlement.nhsa import PERSON_TYPE, category
 from settlement.split import Part, Payer, Split
@@ -136,7 +136,14 @@ def test_a_code_of_the_dictionary_names_a_category(code, insurance, expected):
 
 def test_every_category_with_a_code_is_read_back_as_itself():
     """What the reference centre writes the terminal reads."""
-    for kind, code in PERSON_TYPE.items():
-        assert category(code, Insurance.EMPLOYEE) in {kind, Category.ACTIVE}
-        if kind is not Category.RESIDENT:
-            assert category(code, Insurance.RESIDENT) is kind
+    for insurance, kinds in CATEGORIES_OF.items():
+        for kind in kinds & PERSON_TYPE.keys():
+            assert category(PERSON_TYPE[kind], insurance) is kind
+
+
+def test_a_category_of_the_other_insurance_is_not_believed():
+    """No cap speaks for a student among employees: he would be paid without one."""
+    student, retired = PERSON_TYPE[Category.STUDENT], PERSON_TYPE[Category.RETIRED]
+
+    assert category(student, Insurance.EMPLOYEE) is Category.ACTIVE
+    assert category(retired, Insurance.RESIDENT) is Category.RESIDENT

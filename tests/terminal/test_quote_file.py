@@ -262,3 +262,21 @@ def test_a_tally_of_a_month_is_read_by_its_month(tmp_path):
     claim = quote_file.load_claim(path, CATALOGUE, lambda *_: HARBIN, now=NOW)
 
     assert claim.before.amount("chronic_paid@2026-04") == Money.yuan("79350.01")
+
+
+def test_a_category_of_the_other_insurance_is_refused(tmp_path):
+    """A retired resident would be split by texts that speak for nobody."""
+    text = CLAIM.replace("age_years = 60", 'age_years = 60\nperson = "retired"')
+
+    with pytest.raises(
+        ClaimError, match=r"insured\.person: resident insurance has only"
+    ):
+        load_claim(claim_file(tmp_path, text), CATALOGUE, now=NOW)
+
+
+def test_a_file_with_the_mark_some_editors_write_is_read(tmp_path):
+    """Nobody can see it."""
+    path = tmp_path / "claim.toml"
+    path.write_text(CLAIM, encoding="utf-8-sig")
+
+    assert load_claim(path, CATALOGUE, now=NOW).insured.age_years == 60

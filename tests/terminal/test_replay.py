@@ -529,6 +529,7 @@ def test_a_pack_for_other_persons_is_not_compared_with(tmp_path, claims):
         ("* exclude (compliant_own_pay)", "compliant_own_pay", "is there"),
         (NO_OWN_PAY, "compliant_own_pay", "asks for it"),
         ("* replace (-1 as deductible_paid)", "deductible_paid", "has -1"),
+        ("* replace ('retired' as person)", "person", "newborn, resident, student"),
         ("* replace (2 as use_account)", "use_account", "BOOLEAN"),
         ("*, 230800 as insured_region", "insured_region", "text"),
         ("*, if(bill = 1, null, 'resident') as insurance", "insurance", "nothing"),
