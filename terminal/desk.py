@@ -135,12 +135,13 @@ class CardDesk:
             CardBusyError: an operation on the card is under way.
         """
         before_reading = self._view
-        self._show(CardState.READING, clear=True)
+        reading = self._show(CardState.READING, clear=True)
         try:
             session = self._on_card(lambda: self._read_session(before))
         except CardBusyError:
-            # Whatever holds the card goes on with the session that it has.
-            self._publish(before_reading)
+            # Whatever holds the card goes on with the session that it has, and has
+            # perhaps said since what came of it.
+            self._publish(before_reading, while_true=lambda: self._view is reading)
             raise
         except NoCardError:
             self._show(CardState.EMPTY, clear=True)
@@ -336,7 +337,9 @@ class CardDesk:
                 valid_until=card.valid_until,
                 tries_left=pin.tries_left,
                 problem=_BLOCKED if pin.blocked else None,
-            )
+            ),
+            # A later read has closed it: its holder is not the one at the counter.
+            while_true=lambda: self._session is session,
         )
 
     def _show(
@@ -346,7 +349,7 @@ class CardDesk:
         clear: bool = False,
         tries_left: int | None = None,
         problem: ProblemView | None = None,
-    ) -> None:
+    ) -> CardView:
         if state in _NOBODY:
             self._emptied_at = self._monotonic()
         if clear:
@@ -357,11 +360,15 @@ class CardDesk:
             view = dataclasses.replace(
                 old, state=state, tries_left=left, problem=problem
             )
-        self._publish(view)
+        return self._publish(view)
 
-    def _publish(self, view: CardView) -> CardView:
-        """Show *view* as the next generation."""
+    def _publish(
+        self, view: CardView, *, while_true: Callable[[], bool] = lambda: True
+    ) -> CardView:
+        """Show *view* as the next generation, unless it was overtaken meanwhile."""
         with self._state:
+            if not while_true():
+                return self._view
             view = dataclasses.replace(view, generation=self._view.generation + 1)
             self._view = view
         for listener in self._listeners:

@@ -14,10 +14,10 @@ let attempt = null;
 let busy = false;
 let pollTimer = 0;
 let wanted = 0; // the newest change of bill or quote asked for; older answers are dropped
-let asking = 0; // changes of bill or quote under way
+let answered = 0; // the newest of them that has ended; an older one may still be under way
 let cardAsked = 0; // the newest look at the card asked for …
 let cardShown = 0; // … and shown: an answer that was overtaken would bring the past back
-let cardCame = false; // while one was: if that one was too early for the card, quote again
+let cardCame = false; // under the newest change: if that was too early for it, quote again
 
 // -- talking to the terminal ------------------------------------------------------
 
@@ -133,7 +133,7 @@ async function loadCard() {
   if (holderIsKnown()) {
     if (splitMode() === "result" && !["ready", "verified"].includes(was)) {
       clearDesk();
-    } else if (asking > 0) {
+    } else if (answered < wanted) {
       cardCame = true; // quoting the old bill now would overtake the one being loaded
     } else if (splitMode() === "waiting") {
       await quoteBill();
@@ -261,28 +261,34 @@ async function verifyPin() {
 /** Ask for bill and split together; an answer that was overtaken is not shown. */
 async function work(path, value) {
   const mine = ++wanted;
-  asking += 1;
   let html = null;
   try {
     const answer = await ask(value === undefined ? "GET" : "POST", `/counter/fragment/${path}`, value);
     html = answer && (await answer.text());
-  } finally {
-    asking -= 1;
+  } catch {
+    warn(document.body.dataset.failed); // the line broke in the middle of the answer
   }
-  if (html === null || mine !== wanted) {
+  answered = Math.max(answered, mine);
+  if (mine !== wanted) {
     return false;
   }
+  if (html !== null) {
+    takeUp(html);
+  }
+  const early = cardCame && splitMode() === "waiting";
+  cardCame = false;
+  return early ? work("quote", { bill: JSON.parse(billText()) }) : html !== null;
+}
+
+/** Put bill and split on the counter; a settlement that was being looked at is left. */
+function takeUp(html) {
   stopPolling();
   attempt = null;
   swap(html);
-  const split = byId("split");
   if (splitMode() === "quote") {
-    say(split.querySelector(".pays")?.textContent.replace(/\s+/g, " ") ?? "");
+    say(byId("split").querySelector(".pays")?.textContent.replace(/\s+/g, " ") ?? "");
   }
   settleDown();
-  const again = cardCame && splitMode() === "waiting";
-  cardCame = false;
-  return again ? work("quote", { bill: JSON.parse(billText()) }) : true;
 }
 
 async function loadSample(number) {
@@ -292,9 +298,7 @@ async function loadSample(number) {
 
 async function quoteBill() {
   warn("");
-  if (billText()) {
-    await work("quote", { bill: JSON.parse(billText()) });
-  }
+  return billText() ? work("quote", { bill: JSON.parse(billText()) }) : false;
 }
 
 async function addLine() {

@@ -13,6 +13,7 @@ import tty
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,11 @@ ARM_FAULT = """infno => fetch("/api/v1/demo/faults", {
     method: "POST",
     headers: {"X-Counter": "1", "Content-Type": "application/json"},
     body: JSON.stringify({infno, fault: "lose-answer"}),
+}).then(answer => answer.status)"""
+TAKE_OUT = """() => fetch("/api/v1/card/demo", {
+    method: "POST",
+    headers: {"X-Counter": "1", "Content-Type": "application/json"},
+    body: JSON.stringify({card_id: null}),
 }).then(answer => answer.status)"""
 GRAVE = {"serious", "critical"}
 
@@ -110,6 +116,11 @@ class Counter:
         self.card_is("ready")
         self.load_sample()
 
+    def take_out(self) -> None:
+        """Leave the slot empty, whatever an earlier test left in it."""
+        assert self.page.evaluate(TAKE_OUT) == HTTPStatus.OK
+        self.card_is("empty")
+
     def load_sample(self) -> None:
         """Press F4 and wait for the figures of that bill, not of one before it."""
         bill = self.page.locator("#bill")
@@ -137,6 +148,38 @@ class Counter:
             if found["impact"] in GRAVE
             for node in found["nodes"]
         ]
+
+
+class FirstHeld:
+    """Lets the first request of a kind wait until it is let go; the others pass."""
+
+    def __init__(self, page: Page, kind: str) -> None:
+        self.route: Route | None = None
+        self.answers: list[APIResponse] = []
+        self._page = page
+        self._kind = kind
+        page.route(kind, self._meet)
+
+    def _meet(self, route: Route) -> None:
+        if self.route is None:
+            # Said before the answer is fetched: other requests are met meanwhile.
+            self.route = route
+            self.answers.append(route.fetch())
+        else:
+            route.continue_()
+
+    def answer(self) -> APIResponse:
+        """Return what the terminal answered, once it has."""
+        while not self.answers:
+            self._page.wait_for_timeout(20)
+        return self.answers[0]
+
+    def let_go(self, body: str | None = None) -> None:
+        """Hand the answer to the page, with another *body* if one is given."""
+        answer = self.answer()
+        assert self.route is not None
+        with self._page.expect_response(self._kind):
+            self.route.fulfill(response=answer, body=body)
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +212,7 @@ def counter(browser: Browser, url: str, folder: Path) -> Iterator[Counter]:
     context = browser.new_context(viewport=WINDOW, color_scheme="light")
     counter = Counter(context.new_page(), url, folder)
     yield counter
+    counter.page.unroute_all(behavior="ignoreErrors")  # what a failed test still holds
     context.close()
     assert counter.console == []
 
@@ -358,24 +402,50 @@ def test_a_bill_can_be_typed(counter):
 
 def test_an_answer_about_the_card_that_was_overtaken_is_not_shown(counter):
     """A slow answer from before must not say that a read card is still being read."""
-    held: list[tuple[Route, APIResponse]] = []
-
-    def hold_the_first(route: Route) -> None:
-        if held:
-            route.continue_()
-        else:
-            held.append((route, route.fetch()))
-
-    counter.page.route("**/counter/fragment/card", hold_the_first)
+    counter.take_out()
+    first = FirstHeld(counter.page, "**/counter/fragment/card")
     counter.press("F2")
     counter.card_is("ready")
-    late, answer = held[0]
-    past = re.sub(r'data-state="\w+"', 'data-state="reading"', answer.text())
-    with counter.page.expect_response("**/counter/fragment/card"):
-        late.fulfill(response=answer, body=past)
+    past = re.sub(r'data-state="\w+"', 'data-state="reading"', first.answer().text())
+    first.let_go(past)
 
     counter.load_sample()
     counter.card_is("ready")
+
+
+def test_a_bill_that_was_too_early_for_the_card_is_quoted_when_the_card_is_read(
+    counter,
+):
+    """Also while the answer to an older bill, which is not wanted now, hangs."""
+    counter.take_out()
+    older = FirstHeld(counter.page, "**/counter/fragment/quote")
+    counter.press("F4")
+    older.answer()
+    with counter.page.expect_response("**/counter/fragment/quote"):
+        counter.press("F4")
+    expect(counter.page.locator("#split .empty")).to_contain_text("请先插入社保卡")
+    bill = counter.page.locator("#bill")
+    number = bill.get_attribute("data-number") or pytest.fail("no bill came")
+
+    counter.press("F2")
+
+    expect(counter.page.locator("#pays")).to_be_visible()
+    older.let_go()
+    expect(bill).to_have_attribute("data-number", number)
+    expect(counter.page.locator("#pays")).to_be_visible()
+
+
+def test_a_bill_is_quoted_when_the_card_came_while_it_was_being_loaded(counter):
+    """The answer "no card yet" may arrive after the card that it asked for."""
+    counter.take_out()
+    early = FirstHeld(counter.page, "**/counter/fragment/quote")
+    counter.press("F4")
+    assert 'data-mode="waiting"' in early.answer().text()
+    counter.press("F2")
+    counter.card_is("ready")
+    early.let_go()
+
+    expect(counter.page.locator("#pays")).to_be_visible()
 
 
 def test_a_lost_answer_is_shown_as_unknown_until_it_is_decided(counter):

@@ -169,6 +169,45 @@ def test_a_second_operation_waits_for_its_turn_and_no_longer(read):
     worker.join()
 
 
+def test_a_read_that_found_the_card_busy_does_not_bring_back_what_was_before(read):
+    """The card was taken out while it waited: the holder is not at the counter."""
+    begun, done = threading.Event(), threading.Event()
+
+    def slow(_session: CardSession) -> None:
+        begun.set()
+        done.wait(PATIENCE_S)
+
+    def second_read() -> None:
+        with pytest.raises(CardBusyError):
+            read.desk.read()
+
+    first = threading.Thread(
+        target=lambda: read.desk.with_session(slow, timeout_s=PATIENCE_S)
+    )
+    first.start()
+    begun.wait(PATIENCE_S)
+    second = threading.Thread(target=second_read)
+    second.start()
+    read.shows(CardState.READING)
+    taken_out = read.desk.removed()
+    second.join()
+
+    later = [view for _, view in read.shown if view.generation > taken_out.generation]
+    assert not any(view.holder_name for view in later)
+    done.set()
+    first.join()
+
+
+def test_a_read_that_was_overtaken_by_the_next_holders_is_not_shown(read):
+    """The name beside the figures must be that of the card that will settle."""
+    earlier = read.desk._session  # noqa: SLF001 - its thread was slow to show it
+    read.slot.insert(a_card("v2-yi"))
+    now = read.desk.read()
+
+    assert read.desk._show_session(earlier) == now  # noqa: SLF001 - it shows it now
+    assert read.desk.view().person_cert_no == now.person_cert_no
+
+
 def test_a_card_that_failed_and_lies_in_the_slot_is_looked_at_again(world):
     """A contact that bounced is no reason to ask for the card again."""
     failures = [CardRemovedError(), CardRemovedError()]
