@@ -11,7 +11,8 @@ const POLL_MS = 1000; // a settlement that is not decided
 
 /** The settlement on its way: its Idempotency-Key and the exact body it was sent with. */
 let attempt = null;
-let busy = false;
+let verifying = false; // a PIN is on its way; the card may be known as verified before its answer
+let settling = false;
 let pollTimer = 0;
 let wanted = 0; // the newest change of bill or quote asked for; older answers are dropped
 let answered = 0; // the newest of them that has ended; an older one may still be under way
@@ -218,7 +219,7 @@ function waitAtPad(waiting) {
 
 async function verifyPin() {
   const input = byId("pin-input"); // none where the holder has a pad
-  if (busy || byId("last-try").open || (input && input.value.length < 4)) {
+  if (verifying || byId("last-try").open || (input && input.value.length < 4)) {
     return;
   }
   const lastTry = byId("card").dataset.lastTry === "true";
@@ -228,7 +229,7 @@ async function verifyPin() {
     }
     return;
   }
-  busy = true;
+  verifying = true;
   const digits = new TextEncoder().encode(input?.value ?? "");
   if (input) {
     input.value = "";
@@ -250,7 +251,7 @@ async function verifyPin() {
     warn(document.body.dataset.failed);
   } finally {
     digits.fill(0);
-    busy = false;
+    verifying = false;
     waitAtPad(false);
   }
   await loadCard();
@@ -346,7 +347,7 @@ async function offerItems(input) {
 
 async function settle() {
   const split = byId("split");
-  if (busy || splitMode() !== "quote" || split.dataset.settleable !== "true") {
+  if (settling || splitMode() !== "quote" || split.dataset.settleable !== "true") {
     return;
   }
   const body = JSON.stringify({
@@ -357,7 +358,7 @@ async function settle() {
   if (attempt === null || attempt.body !== body) {
     attempt = { key: crypto.randomUUID(), body };
   }
-  busy = true;
+  settling = true;
   byId("settle").setAttribute("aria-disabled", "true");
   warn("");
   say(document.body.dataset.settling);
@@ -371,7 +372,7 @@ async function settle() {
     // Not known whether it arrived: the next F8 sends the same body under the same key.
     warn(document.body.dataset.failed);
   } finally {
-    busy = false;
+    settling = false;
     byId("settle")?.removeAttribute("aria-disabled");
   }
 }
@@ -382,7 +383,7 @@ async function settled(answer) {
   if (answer.ok || told.code === "settlement-in-flight") {
     attempt = null;
     await showSettlement(told.settlement_id);
-    await Promise.all([show("card"), show("lights")]);
+    await Promise.all([loadCard(), show("lights")]);
     byId("pin").hidden = true;
     return;
   }
@@ -511,13 +512,13 @@ function listen(away = false) {
   events.addEventListener("quote", (event) => {
     const quote = JSON.parse(event.data);
     const known = quote.bill_no === byId("bill").dataset.number && splitMode() === "quote";
-    if (!busy && !(known && quote.patient_pays === byId("split").dataset.pays)) {
+    if (!settling && !(known && quote.patient_pays === byId("split").dataset.pays)) {
       work("quote");
     }
   });
   events.addEventListener("pad", (event) => {
     const shown = byId("pad-digits");
-    if (busy && shown) {
+    if (verifying && shown) {
       shown.textContent = "●".repeat(JSON.parse(event.data).digits);
     }
   });
