@@ -4,6 +4,7 @@
 
 /** The cancellation on its way: its settlement and the key it is sent under. */
 let takingBack = null;
+let busy = false; // a key of this page began something that is under way
 
 /** Bring list, totals, paper and lights in line with what the terminal knows. */
 async function refreshPage() {
