@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from settlement.attribution import Suspect
 from settlement.centre.port import CentreSettlement
 from settlement.claim import Insurance
 from settlement.money import Money
@@ -46,6 +47,52 @@ def amounts_from_json(data: Mapping[str, JsonValue]) -> SettledAmounts:
         for field in dataclasses.fields(SettledAmounts)
     }
     return SettledAmounts(**values)  # type: ignore[arg-type] # one int among the Moneys, told apart by name
+
+
+def suspects_to_json(suspects: Iterable[Suspect]) -> list[JsonValue]:
+    """Write why the centre's figures seem to differ from ours."""
+    return [
+        {
+            "kind": suspect.kind,
+            "line_no": suspect.line_no,
+            "ours": suspect.ours,
+            "centres": suspect.centres,
+            "explains": list(suspect.explains),
+            "whole": suspect.whole,
+        }
+        for suspect in suspects
+    ]
+
+
+def suspects_from_json(data: JsonValue) -> tuple[Suspect, ...]:
+    """Read what ``suspects_to_json`` wrote.
+
+    Raises:
+        KeyError: a field is missing.
+        TypeError: a field is of another type.
+    """
+    if not isinstance(data, list):
+        msg = f"suspects are a list, not {type(data).__name__}"
+        raise TypeError(msg)
+    return tuple(_suspect(row) for row in data)
+
+
+def _suspect(row: JsonValue) -> Suspect:
+    if not isinstance(row, dict):
+        msg = f"a suspect is an object, not {type(row).__name__}"
+        raise TypeError(msg)
+    explains = row["explains"]
+    if not isinstance(explains, list):
+        msg = "what a suspect explains is a list"
+        raise TypeError(msg)
+    return Suspect(
+        kind=_text(row["kind"]),
+        line_no=_whole(row["line_no"]),
+        ours=_text(row["ours"]),
+        centres=_text(row["centres"]),
+        explains=tuple(_text(name) for name in explains),
+        whole=row["whole"] is True,
+    )
 
 
 def settlement_to_json(settled: CentreSettlement) -> dict[str, JsonValue]:

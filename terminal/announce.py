@@ -10,6 +10,7 @@ import threading
 from terminal.api_models import Card, as_json
 from terminal.events import EventHub
 from terminal.metrics import Metrics
+from terminal.record_view import BOOKED_OTHERWISE
 from terminal.views import CardState, CardView, ProblemView, QuoteView, SettlementView
 
 _READ = frozenset({CardState.READY, CardState.VERIFIED})
@@ -58,6 +59,8 @@ class Announcer:
     def settlement(self, view: SettlementView) -> None:
         """Tell that a settlement came to a new state."""
         self._metrics.saw_settlement(view.state.value)
+        if view.problem is not None and view.problem.code == BOOKED_OTHERWISE:
+            self._metrics.saw_problem(BOOKED_OTHERWISE)
         self._events.publish(
             "settlement",
             {

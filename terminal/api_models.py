@@ -33,6 +33,7 @@ from terminal.bill import Bill, BillLine
 from terminal.views import (
     CardState,
     CardView,
+    DifferenceView,
     PinView,
     ProblemView,
     QuoteView,
@@ -376,6 +377,11 @@ class Difference(_Out):
     ours: str
     centres: str
 
+    @classmethod
+    def of(cls, view: DifferenceView) -> Difference:
+        """Print *view*."""
+        return cls(amount=view.amount, ours=view.ours, centres=view.centres)
+
 
 class Suspected(_Out):
     """One fact the centre seems to hold otherwise, tried and found to explain it."""
@@ -451,10 +457,7 @@ class Quote(_Out):
             patient_pays=view.patient_pays,
             ours=Amounts.of(view.ours),
             centre=Amounts.of(view.centre),
-            differences=[
-                Difference(amount=d.amount, ours=d.ours, centres=d.centres)
-                for d in view.differences
-            ],
+            differences=[Difference.of(row) for row in view.differences],
             suspects=[Suspected.of(suspect) for suspect in view.suspects],
             refusal=Words.of(view.refusal),
             centre_problem=Words.of(view.centre_problem),
@@ -541,6 +544,19 @@ class Settlement(_Out):
     patient_pays: Yuan | None = Field(description="个人现金支出; null until settled")
     ours: Amounts | None = Field(description="the terminal's own split")
     amounts: Amounts | None = Field(description="the centre's: the money")
+    presettled: Amounts | None = Field(
+        description="the centre's before it settled: what the patient was told"
+    )
+    differences: list[Difference] = Field(
+        description="where amounts differs from ours, which the explanation explains"
+    )
+    suspects: list[Suspected] = Field(
+        description="why ours seemed to differ from presettled"
+    )
+    drift: list[Difference] = Field(
+        description="where the centre booked otherwise than it presettled: the "
+        "problem is booked-otherwise; ours is what was told, centres what was booked"
+    )
     cancellation: Amounts | None = Field(description="the negative record")
     cancellation_id: str
     pack: Pack
@@ -574,6 +590,10 @@ class Settlement(_Out):
                 "patient_pays": amounts.cash_pay.to_yuan() if amounts else None,
                 "ours": Amounts.of(view.ours),
                 "amounts": Amounts.of(amounts),
+                "presettled": Amounts.of(view.presettled),
+                "differences": [Difference.of(row) for row in view.differences],
+                "suspects": [Suspected.of(suspect) for suspect in view.suspects],
+                "drift": [Difference.of(row) for row in view.drift],
                 "cancellation": Amounts.of(view.cancellation),
                 "cancellation_id": view.cancellation_id,
                 "pack": Pack(

@@ -48,6 +48,7 @@ from settlement.facts import (
     pack_to_json,
     settlement_from_json,
     settlement_to_json,
+    suspects_to_json,
 )
 from settlement.journal import Answer, Intent, Journal, Record
 from settlement.journal_errors import UnknownSettlementError
@@ -84,7 +85,12 @@ from terminal.errors import (
 )
 from terminal.pin_ways import PinWay, typed
 from terminal.problems import problem_view
-from terminal.record_view import differences, problem_for_refusal, view_of
+from terminal.record_view import (
+    BOOKED_OTHERWISE,
+    differences,
+    problem_for_refusal,
+    view_of,
+)
 from terminal.views import (
     CardState,
     CardView,
@@ -678,6 +684,7 @@ class Cashier:
             "total_fee": order.total_fee.to_yuan(),
             "ours": amounts_to_json(SettledAmounts.of(split)),
             "presettled": amounts_to_json(centre.amounts),
+            "suspects": suspects_to_json(worked.view.suspects),
             "pack": pack_to_json(split.pack),
             "claim": None if worked.claim is None else claim_to_json(worked.claim),
             "after": accumulators_to_json(split.after),
@@ -785,7 +792,13 @@ class Cashier:
         done = self._journal.advance(
             record.settlement_id, to, facts, postings=entry, answer=answer
         )
-        self._publish(view_of(done, self._site))
+        view = view_of(done, self._site)
+        if view.problem is not None and view.problem.code == BOOKED_OTHERWISE:
+            log.warning(
+                "settlement.booked-otherwise",
+                extra={"settlement_id": done.settlement_id, "code": BOOKED_OTHERWISE},
+            )
+        self._publish(view)
         if done.answer is None:
             msg = "a step that answers its caller stored no answer"
             raise AssertionError(msg)

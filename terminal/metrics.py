@@ -30,7 +30,9 @@ DOCUMENTED: Mapping[str, str] = {
     ),
     "terminal_open_items": "Settlements not decided yet, by state.",
     "terminal_card_reads_total": "Card reads: read, or the code of the refusal.",
-    "terminal_problems_total": "Requests answered with a problem, by code.",
+    "terminal_problems_total": (
+        "Problems by code: of requests answered with one, and booked-otherwise."
+    ),
     "terminal_http_requests_total": "Requests by route template, method and status.",
     "terminal_http_request_seconds": (
         "Time to answer by route template; event streams are not counted."

@@ -367,6 +367,10 @@ def _document(
         "reasons": [dataclasses.asdict(why) for why in _payers_first(view, language)]
         if receipt
         else [],
+        "differences": [
+            {"label": words[row.amount], "ours": row.ours, "centres": row.centres}
+            for row in view.differences
+        ],
         "words": {
             key: words[key]
             for key in (
@@ -379,6 +383,10 @@ def _document(
                 "receipt_negative",
                 "receipt_explained",
                 "receipt_explained_intro",
+                "receipt_explains_ours",
+                "amount",
+                "differ_ours",
+                "differ_centres",
                 "receipt_page",
                 "bill_lines",
                 "bill_name",

@@ -12,6 +12,7 @@ from settlement.facts import (
     amounts_from_json,
     pack_from_json,
     settlement_from_json,
+    suspects_from_json,
 )
 from settlement.journal import Record
 from settlement.lifecycle import State
@@ -73,6 +74,15 @@ _WAITING = {
     ),
 }
 
+#: Settled, and not as presettled: the code on screen, in the log and the metric.
+BOOKED_OTHERWISE = "booked-otherwise"
+#: Every code that may stand on a settlement beside those of errors.
+SETTLEMENT_CODES = frozenset(
+    {BOOKED_OTHERWISE, *(problem.code for problem in _WAITING.values())}
+)
+#: After 余额 nobody asks who pays what; 1101, 2206 and 2207 may each know it later.
+_NOT_PAID = frozenset({"account_balance"})
+
 #: For the caller: must something be reversed on his side of the counter?
 _REVERSAL = {
     State.UNKNOWN: "required",
@@ -91,6 +101,9 @@ def view_of(record: Record, place: Place) -> SettlementView:
     cancelled = record.facts.get("cancelled")
     centre = settlement_from_json(settled) if settled else None
     negative = settlement_from_json(cancelled) if cancelled else None
+    ours = amounts_from_json(_object(intent["ours"]))
+    told = amounts_from_json(_object(intent["presettled"]))
+    drift = _drift(told, centre.amounts) if centre else ()
     history = tuple(
         (entry.at.astimezone(place.timezone).isoformat(), entry.kind)
         for entry in record.history
@@ -109,22 +122,39 @@ def view_of(record: Record, place: Place) -> SettlementView:
         holder_name=mask_name(record.personal.get("name", "")),
         person_cert_no=mask_number(record.personal.get("person_cert_no", "")),
         total_fee=str(intent["total_fee"]),
-        ours=amounts_from_json(_object(intent["ours"])),
+        ours=ours,
         amounts=centre.amounts if centre else None,
         cancellation=negative.amounts if negative else None,
         cancellation_id=negative.settlement_id if negative else "",
         pack=pack_from_json(_object(intent["pack"])),
         explanation=_rows(intent["explanation"]),
         lines=_rows(intent["lines"]),
-        problem=_problem(record),
+        problem=_problem(record, told, drift),
         reversal_status=_REVERSAL.get(record.state, "none"),
         demonstration=place.demonstration,
         history=history,
         explanation_en=_rows(intent["explanation_en"]),
+        presettled=told,
+        differences=differences(ours, centre.amounts) if centre else (),
+        # A record of an older version kept none.
+        suspects=suspects_from_json(intent.get("suspects", [])),
+        drift=drift,
     )
 
 
-def _problem(record: Record) -> ProblemView | None:
+def _drift(told: SettledAmounts, booked: SettledAmounts) -> tuple[DifferenceView, ...]:
+    """List what the centre booked otherwise than it presettled.
+
+    Between the two another terminal may have settled for the same person, or the
+    centre may have taken up another policy.
+    """
+    found = differences(told, booked)
+    return tuple(row for row in found if row.amount not in _NOT_PAID)
+
+
+def _problem(
+    record: Record, told: SettledAmounts, drift: tuple[DifferenceView, ...]
+) -> ProblemView | None:
     if record.state is State.REJECTED:
         said = record.facts["rejected"]
         words = str(said["reason"]) or "未能送达中心"
@@ -141,7 +171,34 @@ def _problem(record: Record) -> ProblemView | None:
             f"中心未受理撤销：{reason}。原结算仍然有效，请勿退款。",
             f"The centre refused the cancellation ({refused}); it stays settled.",
         )
+    if record.state is State.SETTLED and drift:
+        return _booked_otherwise(told, drift)
     return _WAITING.get(record.state)
+
+
+def _booked_otherwise(
+    told: SettledAmounts, drift: tuple[DifferenceView, ...]
+) -> ProblemView:
+    cash = {row.amount: row for row in drift}.get("cash_pay")
+    if cash is None:
+        return ProblemView(
+            BOOKED_OTHERWISE,
+            "中心实际结算的基金、账户或费用构成与结算前告知的不同，"
+            f"个人现金支出仍为{told.cash_pay}元。已经入账，请照常收款，"
+            "并把差异告知患者；患者不同意时可以撤销。",
+            "Booked with other shares of funds, account or bill than told before; cash "
+            f"stays {told.cash_pay}. Take it, tell the patient; who does not agree may "
+            "have it cancelled.",
+        )
+    return ProblemView(
+        BOOKED_OTHERWISE,
+        f"中心实际结算的金额与结算前告知的不同：个人现金支出告知{cash.ours}元，"
+        f"实际{cash.centres}元。已经入账，请把新金额告知患者，按实际金额收款；"
+        "患者不同意时可以撤销。",
+        f"Booked otherwise than told before: cash {cash.centres}, told {cash.ours}. "
+        "Tell the patient and take what was booked; who does not agree may have it "
+        "cancelled.",
+    )
 
 
 def _object(value: JsonValue) -> dict[str, JsonValue]:

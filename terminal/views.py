@@ -59,7 +59,7 @@ class CardView:
 
 @dataclass(frozen=True, slots=True)
 class DifferenceView:
-    """One amount where our split and the centre's answer differ."""
+    """One amount where what we said and what the centre answered differ."""
 
     amount: str  #: field of SettledAmounts
     ours: str  #: yuan
@@ -112,11 +112,18 @@ class SettlementView:
     pack: PackId
     explanation: tuple[dict[str, str], ...]  #: rows of settlement.explain.rows()
     lines: tuple[dict[str, str], ...]  #: bill lines as printed
-    problem: ProblemView | None  #: why rejected, unknown or quarantined
+    #: Why rejected, unknown or quarantined; of a settled one, that it was booked
+    #: otherwise than told.
+    problem: ProblemView | None
     reversal_status: str  #: none, required, completed
     demonstration: bool
     history: tuple[tuple[str, str], ...]  #: (instant, state) of every entry
     explanation_en: tuple[dict[str, str], ...] = ()  #: the same rows in English
+    presettled: SettledAmounts | None = None  #: the centre's, before: what was told
+    #: Where ``amounts`` differs from ``ours``; the explanation explains ours.
+    differences: tuple[DifferenceView, ...] = ()
+    suspects: tuple[Suspect, ...] = ()  #: why ours differed from the presettlement
+    drift: tuple[DifferenceView, ...] = ()  #: where ``amounts`` is not what was told
 
 
 @dataclass(frozen=True, slots=True)

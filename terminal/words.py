@@ -216,6 +216,13 @@ TABLE: Mapping[str, Word] = {
         "Balance, class, price limit and the year so far were tried; none explains it. Ask the bureau.",
     ),
     "differ_centres": Word("中心", "Centre"),
+    "drift": Word(
+        "实际结算与告知的不同，以实际结算为准",
+        "Booked otherwise than told; what was booked counts",
+    ),
+    "drift_short": Word("与告知不同", "not as told"),
+    "drift_told": Word("告知", "Told"),
+    "drift_booked": Word("实际结算", "Booked"),
     "not_settleable": Word(
         "只试算，不能在本窗口结算", "Shown only, not settled at this window"
     ),
@@ -439,6 +446,10 @@ TABLE: Mapping[str, Word] = {
     "receipt_explained_intro": Word(
         "每一项金额的规则、标准、算式和依据如下。",
         "Rule, value, arithmetic and source of every amount.",
+    ),
+    "receipt_explains_ours": Word(
+        "以下原因按本机试算写出；与中心结算不同的金额，以中心为准。",
+        "The reasons are of our own calculation; where an amount differs, the centre's counts.",
     ),
     "receipt_amount": Word("结算", "Settled"),
     "receipt_negative": Word("撤销", "Cancelled"),

@@ -1,5 +1,6 @@
 """Why the centre's figures differ: named only where the sums come out to the fen."""
 
+import json
 from dataclasses import replace
 from fractions import Fraction
 
@@ -8,6 +9,7 @@ import pytest
 from settlement.attribution import attribute
 from settlement.claim import Accumulators, Claim, ItemClass
 from settlement.explain import suspect_sentence
+from settlement.facts import suspects_from_json, suspects_to_json
 from settlement.money import Money
 from settlement.split import SettledAmounts
 from tests.settlement.claims import JIAMUSI, claim, line, settled
@@ -119,3 +121,28 @@ def test_a_suspect_is_said_in_one_sentence(language):
 
     assert "2" in said
     assert "250.00" in said
+
+
+def test_suspects_come_back_from_the_journal_as_they_were():
+    """The receipt of last year still says what was tried."""
+    found = attribute(BILL, JIAMUSI, centre(with_line(2, item_class=ItemClass.A)))
+
+    kept = json.dumps(suspects_to_json(found))
+
+    assert found
+    assert suspects_from_json(json.loads(kept)) == found
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {},
+        ["class"],
+        [{"kind": "class"}],
+        [{"kind": 1, "line_no": 1, "ours": "", "centres": "", "explains": []}],
+    ],
+)
+def test_what_is_no_list_of_suspects_is_not_read_as_one(kept):
+    """A journal of another shape is an error, never an empty list."""
+    with pytest.raises((KeyError, TypeError)):
+        suspects_from_json(kept)

@@ -12,6 +12,7 @@ from settlement.claim import VisitKind
 from settlement.journal_errors import IllegalStepError
 from settlement.lifecycle import State
 from settlement.money import Money
+from settlement.split import SettledAmounts
 from terminal.errors import (
     AmountChangedError,
     BillAlreadySettledError,
@@ -278,6 +279,99 @@ def test_a_site_that_stops_on_differences_stops(tmp_path: Path):
         counter.card_and_pin()
         with pytest.raises(DifferencesStopError):
             counter.settle(a_bill(price="1000.00"))
+
+
+def ten_yuan_less(amounts: SettledAmounts) -> SettledAmounts:
+    """Let the fund pay ten yuan less: somebody else used the year's cap up."""
+    return dataclasses.replace(
+        amounts,
+        pooled_fund=amounts.pooled_fund - yuan("10.00"),
+        fund_total=amounts.fund_total - yuan("10.00"),
+        person_total=amounts.person_total + yuan("10.00"),
+        cash_pay=amounts.cash_pay + yuan("10.00"),
+    )
+
+
+@pytest.mark.parametrize("lost", ["", "after"])
+def test_a_settlement_booked_otherwise_than_told_says_so(counter: Counter, lost: str):
+    """What the centre books is the money; nobody takes it for what was told."""
+    counter.card_and_pin()
+    counter.centre.books_otherwise = ten_yuan_less
+    counter.centre.lose_next = lost
+
+    status, _ = counter.settle(a_bill())
+    counter.resolve()
+
+    assert status == (202 if lost else 201)
+    (view,) = counter.cashier.today()
+    assert view.problem is not None
+    assert view.problem.code == "booked-otherwise"
+    assert "告知20.00元，实际30.00元" in view.problem.sentence_zh
+    assert {row.amount: (row.ours, row.centres) for row in view.drift} == {
+        "pooled_fund": ("20.00", "10.00"),
+        "fund_total": ("20.00", "10.00"),
+        "person_total": ("20.00", "30.00"),
+        "cash_pay": ("20.00", "30.00"),
+    }
+    assert counter.told[-1] == view
+
+
+def test_other_shares_with_the_same_cash_are_told_too(counter: Counter):
+    """The patient pays the same, and another fund pays for him."""
+    counter.card_and_pin()
+    counter.centre.books_otherwise = lambda amounts: dataclasses.replace(
+        amounts, pooled_fund=Money.ZERO, medical_aid=amounts.pooled_fund
+    )
+
+    counter.settle(a_bill())
+
+    (view,) = counter.cashier.today()
+    assert view.problem is not None
+    assert "个人现金支出仍为20.00元" in view.problem.sentence_zh
+
+
+@pytest.mark.parametrize("balance", ["0.00", "500.00"])
+def test_a_balance_alone_is_no_other_settlement(counter: Counter, balance: str):
+    """What is left on the account is not paid by anybody."""
+    counter.card_and_pin()
+    counter.centre.books_otherwise = lambda amounts: dataclasses.replace(
+        amounts, account_balance=yuan(balance)
+    )
+
+    counter.settle(a_bill())
+
+    (view,) = counter.cashier.today()
+    assert view.problem is None
+    assert view.drift == ()
+
+
+def test_a_settlement_keeps_why_the_two_calculations_differ(counter: Counter):
+    """The reasons are of ours; the record says where the centre's are others."""
+    counter.card_and_pin()
+
+    counter.settle(a_bill(price="1000.00"))
+    counter.restart()
+
+    (view,) = counter.cashier.today()
+    assert view.ours is not None
+    assert view.presettled == view.amounts
+    assert view.problem is None
+    (cash,) = (row for row in view.differences if row.amount == "cash_pay")
+    assert (cash.ours, cash.centres) == (view.ours.cash_pay.to_yuan(), "500.00")
+
+
+def test_taken_back_nothing_is_said_of_what_was_told(counter: Counter):
+    """Who did not agree has his money back; there is nothing left to do."""
+    counter.card_and_pin()
+    counter.centre.books_otherwise = ten_yuan_less
+    _, body = counter.settle(a_bill())
+    counter.centre.books_otherwise = None
+
+    counter.cashier.cancel(str(body["settlement_id"]), key="c", digest="d")
+
+    (view,) = counter.cashier.today()
+    assert view.state is State.CANCELLED
+    assert view.problem is None
 
 
 def test_somebody_not_insured_is_refused_with_a_sentence(counter: Counter):

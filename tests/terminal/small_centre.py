@@ -85,6 +85,8 @@ class SmallCentre:
         self.asked: list[str] = []
         self.lose_next: str = ""  #: "before" or "after" booking
         self.refuse_next = ""
+        #: What comes between presettling and settling: other amounts are booked.
+        self.books_otherwise: Callable[[SettledAmounts], SettledAmounts] | None = None
         self.down = False
         self.active = True
         self.enjoyed = True
@@ -188,6 +190,9 @@ class SmallCentre:
             msg = "报文重复"
             raise CentreRejectedError(msg)
         record = self._record(order, msgid, f"S{len(self.book) + 1}")
+        if self.books_otherwise is not None:
+            amounts = self.books_otherwise(record.amounts)
+            record = dataclasses.replace(record, amounts=amounts)
         self.book[msgid] = record
         if lost == "after":
             msg = "time-out"

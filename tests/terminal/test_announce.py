@@ -13,6 +13,8 @@ from tests.terminal.fake_cashier import NOW, a_settlement
 
 BLOCKED = ProblemView("pin-blocked", "密码已锁定。", "The PIN is blocked.")
 
+BOOKED = ProblemView("booked-otherwise", "与告知的不同。", "Not as told.")
+
 
 class Listening:
     """An announcer with a stream that hears it."""
@@ -70,6 +72,22 @@ def test_an_outcome_is_told_without_a_person_in_it(desk):
     assert "测" not in event
     assert "9901" not in event
     assert 'terminal_settlements_total{outcome="unknown"} 1.0' in desk.figures()
+
+
+def test_a_settlement_booked_otherwise_is_counted_by_its_code(desk):
+    """A growing number says that somebody should talk to the centre."""
+    desk.announcer.settlement(a_settlement(problem=BOOKED))
+
+    assert 'terminal_settlements_total{outcome="settled"} 1.0' in desk.figures()
+    assert 'terminal_problems_total{code="booked-otherwise"} 1.0' in desk.figures()
+
+
+@pytest.mark.parametrize("state", [State.UNKNOWN, State.REJECTED])
+def test_why_a_settlement_is_not_settled_is_no_answered_problem(desk, state):
+    """Whoever asked got it as his answer's problem, and that was counted there."""
+    desk.announcer.settlement(a_settlement(state=state, problem=BLOCKED))
+
+    assert "terminal_problems_total{" not in desk.figures()
 
 
 def test_a_step_on_the_way_is_no_outcome(desk):

@@ -519,6 +519,49 @@ def test_a_settled_bill_shows_the_receipt_by_itself(counter):
     assert "未经核实" in said
 
 
+def test_booked_otherwise_than_told_is_said_beside_the_amount_to_take(counter):
+    """The patient heard another number a moment ago."""
+    told = ProblemView("booked-otherwise", "告知50.25元，实际60.25元。", "Told 50.25.")
+    changed = (DifferenceView("cash_pay", "50.25", "60.25"),)
+
+    html = stands(counter, State.SETTLED, problem=told, drift=changed)
+
+    said = text_of(html)
+    assert re.search(r'role="alert">告知50.25元，实际60.25元。', html)
+    assert "请收取现金 60 .25 元" in said
+    assert "告知 实际结算 个人现金支出 50.25 60.25" in said
+    assert "与告知不同" in text_of(counter.get("/today"))
+
+
+def test_a_receipt_says_where_its_reasons_are_not_the_centres(counter):
+    """The amounts are the centre's, the reasons ours: told apart, and why."""
+    differs = (DifferenceView("cash_pay", "50.25", "60.25"),)
+    stands(
+        counter,
+        State.SETTLED,
+        problem=None,
+        differences=differs,
+        suspects=(Suspect("class", 1, "A", "B", ("cash_pay",), whole=True),),
+    )
+
+    said = text_of(counter.get("/settlements/s1/receipt"))
+
+    assert "本地试算与中心不一致" in said
+    assert "第1行项目等级：本地A，中心似为B" in said
+    assert "以下原因按本机试算写出" in said
+
+
+def test_where_all_agree_nothing_is_said_of_a_difference(counter):
+    """The plain receipt stays plain."""
+    stands(counter, State.SETTLED, problem=None)
+
+    said = text_of(counter.get("/settlements/s1/receipt"))
+
+    assert "不一致" not in said
+    assert "与告知" not in said
+    assert "以下原因按本机试算写出" not in said
+
+
 @pytest.mark.parametrize("state", [State.UNKNOWN, State.SENDING, State.REVERSING])
 def test_an_undecided_settlement_asks_for_no_money(counter, state):
     """Age, what to do, and a link to the open items; never an amount to collect."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import fields, replace
 
 import pytest
@@ -16,7 +17,7 @@ from settlement.money import Money
 from settlement.split import SettledAmounts
 from terminal import receipt
 from terminal.receipt import Group, capitals, receipt_pdf, receipt_rows, receipt_text
-from terminal.views import ProblemView, SettlementView
+from terminal.views import DifferenceView, ProblemView, SettlementView
 from tests.terminal.fake_cashier import a_settlement, half_split
 
 HOSPITAL = "测试医院"
@@ -207,6 +208,17 @@ def test_the_pdf_says_who_pays_and_why_on_its_second_page():
     assert "120.50 × 50% = 60.25" in second
     assert "阿莫西林胶囊" in second
     assert all("演示" in page and "未经核实" in page for page in (first, second))
+
+
+def test_the_pdf_says_where_its_reasons_are_not_the_centres():
+    """Amounts and reasons on one paper add up, or the paper says where they do not."""
+    differs = (DifferenceView("cash_pay", "50.25", "60.25"),)
+
+    first, second = printed(receipt_pdf(settled(differences=differs), "zh", HOSPITAL))
+
+    assert "按本机试算" not in first
+    assert "以下原因按本机试算写出" in second
+    assert re.search(r"个人现金支出\s+50\.25\s+60\.25", second)
 
 
 @pytest.mark.parametrize("name", ["测试䶮", "𠮷试甲", "测·㛃"])
