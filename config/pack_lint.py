@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+from settlement.numerals import percent, yuan
 from settlement.policy import Fund, Pack, Rule, T_co, Wording
-from settlement.reasons import percent, yuan
 
 _TIERS = ("township", "primary", "secondary", "tertiary")
 #: Band edges are round in every text that was seen; one that is not may be a slip.

@@ -18,6 +18,8 @@ refund      a settlement taken back, or a year settled again; vouchers, no edits
 attribution why the centre's figures differ from ours: the usual suspects, tried
 columns     the same plans over columns of many bills (NumPy; no daemon loads it)
 split       what comes out: sums, and on demand the reason for every fen
+numerals    exact numbers as a policy text prints them
+basis       what a fund's amounts are taken of, told
 reasons     the reasons, told from the figures a plan worked out
 explain     the reasons as rows, tree and sentences, Chinese or English
 verify      an explanation proved from its printed rows alone, apart from the engine

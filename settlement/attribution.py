@@ -19,9 +19,9 @@ from settlement.engine import program_of, settle
 from settlement.errors import SettlementError
 from settlement.lowering import bill_of
 from settlement.money import FEN_PER_YUAN, Money
+from settlement.numerals import percent
 from settlement.plan import Denied
 from settlement.policy import Pack
-from settlement.reasons import percent
 from settlement.split import SettledAmounts, Split
 
 _AMOUNTS = tuple(

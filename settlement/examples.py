@@ -18,6 +18,7 @@ from typing import NoReturn, TypeVar
 from settlement.claim import Insurance
 from settlement.errors import ExampleError
 from settlement.money import FEN_PER_YUAN, Money, Rounding, RoundingMode
+from settlement.numerals import yuan
 from settlement.pack_program import Program
 from settlement.plan import CapPlan, Denied
 from settlement.policy import (
@@ -42,7 +43,6 @@ from settlement.policy import (
     Year,
 )
 from settlement.program import ABSENT
-from settlement.reasons import yuan
 from settlement.split import Clause, PackId, Payer
 
 T = TypeVar("T")

@@ -13,7 +13,16 @@ from typing import Literal
 from settlement.attribution import Suspect
 from settlement.errors import ExplanationWrongError
 from settlement.money import Money
-from settlement.split import Clause, Part, Payer, Reason, Refused, Split
+from settlement.split import (
+    Basis,
+    Clause,
+    Part,
+    Payer,
+    Reason,
+    Refused,
+    Split,
+    Term,
+)
 from settlement.verify import verify
 
 Language = Literal["zh", "en"]
@@ -72,12 +81,36 @@ RULES: dict[str, tuple[str, str]] = {
     "at_least": ("保底补偿", "guaranteed minimum"),
     "caught_up": ("补足年度累计应付", "made up to what the year's sum is due"),
     "cap": ("封顶线，只付限额内的部分", "cap: only what is left of it"),
+    "scope_cap": ("限额内的部分计入", "as far as the limit lets it in"),
     "no_pooled_benefit": (
         "统筹基金不支付此类费用",
         "the pooled fund pays nothing here",
     ),
     "account": ("个人账户按余额支付", "as far as the account goes"),
     "cash": ("其余由个人支付", "the person bears the rest"),
+}
+
+#: Figures a base may name (`docs/policy-packs.md`): the bill's own, then a fund's.
+FIGURES: dict[str, tuple[str, str]] = {
+    "total": ("医疗费总额", "total fee"),
+    "uncovered": ("全自费金额", "not covered"),
+    "over_price_limit": ("超限价自费费用", "over the price limit"),
+    "upfront_share": ("先行自付金额", "upfront share"),
+    "in_scope": ("符合政策范围金额", "within policy scope"),
+    "in_scope.": ("其中单列的范围内费用", "within scope, of its own sort"),
+    "prepay": ("转外先行自付", "paid before anything, away from home"),
+    "over_quota": ("超过定额的部分", "above the quota"),
+    "hospital": ("医院负担金额", "borne by the hospital"),
+    "deductible": ("起付线", "deductible"),
+    "pooled_share": (
+        "基本待遇未付的范围内费用",
+        "within scope, left by the basic benefit",
+    ),
+    ".paid": ("支付额", "paid"),
+    ".base": ("的计算基数", "its base"),
+    ".deductible": ("的起付线", "its deductible"),
+    ".over_cap": ("因封顶未付的金额", "due and not paid because of a cap"),
+    ".over_cap_scope": ("封顶以上的费用", "of its base, above the cap"),
 }
 
 _KINDS = {
@@ -175,6 +208,11 @@ _REFUSALS: dict[str, tuple[str, str]] = {
     ),
 }
 
+_BASE = ("计算基数", "taken of")
+_BEFORE = ("本年度此前已计入 {}", "earlier in the year {}")
+#: Around a clause's article, after a title, between sentences.
+_PUNCTUATION = (("（{}）", "：", "；"), (" ({})", ": ", "; "))
+
 _UNVERIFIED = (
     "样本政策，未经核实：金额仅供演示，不作结算依据。",
     "Sample policy, not verified: the amounts are for demonstration only.",
@@ -196,7 +234,9 @@ def rows(split: Split, language: Language) -> tuple[dict[str, str], ...]:
     Keys of a row (stable): ``amount_key``, ``line_no`` (line parts only, else empty),
     ``label``, ``payer`` (charges only, else empty), ``amount`` in yuan, ``rule``,
     ``rule_label``, ``value``, ``arithmetic``, ``derived`` (how the value came about,
-    often empty), ``document``, ``article``, ``quote``, ``grade``, ``since``.
+    often empty), ``base`` and ``base_arithmetic`` (what it is taken of, in words and in
+    sums between ``;``; empty where that is the in-scope sum), ``document``,
+    ``article``, ``quote``, ``grade``, ``since``.
     Parts add up to the total fee, and so do charges; the deductible lies inside the
     in-scope part and is not added.
     """
@@ -293,8 +333,69 @@ def _node(
         value=reason.value,
         arithmetic=reason.arithmetic,
         clause=reason.clause,
-        below=tuple(_node(None, below, language) for below in reason.because),
+        below=(
+            *(_node(None, below, language) for below in reason.because),
+            *_base_nodes(reason.basis, language),
+        ),
     )
+
+
+def _base_nodes(basis: Basis | None, language: Language) -> tuple[Node, ...]:
+    """Lead from a base to its terms, and to the limit of what enters."""
+    if basis is None:
+        return ()
+    terms = tuple(
+        Node(_figure(term, language), str(term.amount), "", "", None)
+        for term in basis.terms
+    )
+    limit = (_node(None, basis.limit, language),) if basis.limit else ()
+    arithmetic = basis_sums(basis)
+    words = _BASE[_index(language)]
+    return (Node(words, "", basis.weight, arithmetic, basis.clause, (*terms, *limit)),)
+
+
+def basis_sums(basis: Basis) -> str:
+    """Write the sums of a base in a row; the term alone where nothing is added."""
+    return "; ".join(basis.sums) or str(basis.terms[0].amount)
+
+
+def base_words(basis: Basis | None, language: Language) -> str:
+    """Say what an amount is taken of: terms, share, limit, and the year before."""
+    if basis is None:
+        return ""
+    words = _index(language)
+    place, colon, stop = _PUNCTUATION[words]
+    said = ""
+    for number, term in enumerate(basis.terms):
+        if number or term.sign < 0:
+            said += " + " if term.sign > 0 else " - "
+        said += f"{_figure(term, language)} {term.amount}"
+    steps = list(basis.sums)
+    if len(basis.terms) > 1 or basis.terms[0].sign < 0:
+        # The terms are named here; in signs alone they stand in `basis_sums`.
+        left, _, total = steps.pop(0).partition(" = ")
+        said += f" {'->' if left.startswith('max(') else '='} {total}"
+    if basis.limit is not None:
+        steps.pop()
+    pieces = [_BASE[words] + colon + said + place.format(basis.clause.article), *steps]
+    if basis.limit is not None:
+        rule = RULES[basis.limit.rule][words]
+        place_of_limit = place.format(basis.limit.clause.article)
+        pieces.append(f"{rule} {basis.limit.arithmetic}{place_of_limit}")
+    if basis.before:
+        pieces.append(_BEFORE[words].format(basis.before))
+    return stop.join(pieces)
+
+
+def _figure(term: Term, language: Language) -> str:
+    words = _index(language)
+    if term.fund:
+        figure = FIGURES[f".{term.figure}"][words]
+        if language == "zh":
+            return f"{term.fund}{figure}"
+        return f"{term.fund_en}: {figure}"
+    lane = "in_scope." if term.figure.startswith("in_scope.") else term.figure
+    return FIGURES[lane][words]
 
 
 def derived(reason: Reason, language: Language) -> str:
@@ -438,6 +539,8 @@ def _row(
         "value": reason.value,
         "arithmetic": reason.arithmetic,
         "derived": derived(reason, language),
+        "base": base_words(reason.basis, language),
+        "base_arithmetic": "; ".join(reason.basis.sums) if reason.basis else "",
         "document": reason.clause.document,
         "article": reason.clause.article,
         "quote": reason.clause.quote,

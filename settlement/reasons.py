@@ -11,61 +11,23 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple
 
+from settlement.basis import basis_of, room
 from settlement.claim import Claim, FeeLine
-from settlement.money import FEN_PER_YUAN, Money, line_amount
-from settlement.plan import BandPlan, CapPlan, Changed, Choice, FundPlan, Plan
+from settlement.money import Money, line_amount
+from settlement.numerals import percent, yuan
+from settlement.plan import BandPlan, Changed, Choice, FundPlan, Plan
 from settlement.policy import (
     AtLeast,
     Bearer,
     Change,
     Measure,
     Pack,
-    Per,
     RoundAt,
     Span,
     Wording,
 )
 from settlement.program import LineTrace
-from settlement.split import Charge, Clause, LinePart, Part, Payer, Reason, Told
-
-_PERCENT = 100
-_MOST_DECIMALS = 10
-
-
-def percent(ratio: Fraction) -> str:
-    """Print a ratio as a policy text does.
-
-    >>> percent(Fraction(65, 100)), percent(Fraction(912, 1000))
-    ('65%', '91.2%')
-    """
-    return f"{plain(ratio * _PERCENT)}%"
-
-
-def yuan(fen: Fraction | Money | int) -> str:
-    """Print fen as yuan: two decimals, more where a fraction of a fen is left.
-
-    >>> yuan(Fraction(1950065, 100)), yuan(Fraction(70000))
-    ('195.0065', '700.00')
-    """
-    if isinstance(fen, Money):
-        return fen.to_yuan()
-    if fen.denominator == 1:
-        return Money(fen.numerator).to_yuan()
-    return plain(Fraction(fen) / FEN_PER_YUAN)
-
-
-def plain(value: Fraction) -> str:
-    """Print an exact number in decimals, as a fraction where they do not end."""
-    top, under = value.numerator, value.denominator
-    for places in range(_MOST_DECIMALS):
-        scaled, left = divmod(top * 10**places, under)
-        if not left:
-            sign, digits = "-" * (top < 0), str(abs(scaled))
-            if not places:
-                return f"{sign}{digits}"
-            digits = digits.rjust(places + 1, "0")
-            return f"{sign}{digits[:-places]}.{digits[-places:]}"
-    return f"{value.numerator}/{value.denominator}"
+from settlement.split import Basis, Charge, Clause, LinePart, Part, Payer, Reason, Told
 
 
 def tell(
@@ -78,9 +40,10 @@ def tell(
     """Tell a whole split: the parts of every line, then every payer's charges."""
     parts = line_parts(claim, pack, plan.chosen, lines)
     charges = [*_hospital(pack, plan, registers)]
+    funds = {fund.id: fund for fund in pack.funds}
     deductible: Reason | None = None
     for fund in plan.funds:
-        teller = _Fund(fund, registers)
+        teller = _Fund(fund, registers, basis_of(fund, registers.__getitem__, funds))
         charges += teller.charges()
         reason = teller.deductible()
         if (
@@ -200,10 +163,13 @@ def _arrow(arithmetic: str, exact: Fraction, amount: Money) -> str:
 
 
 class _Fund:
-    """Tells one fund's charges, band by band."""
+    """Tells one fund's charges, band by band; the first says what they are of."""
 
-    def __init__(self, plan: FundPlan, registers: tuple[int, ...]) -> None:
+    def __init__(
+        self, plan: FundPlan, registers: tuple[int, ...], basis: Basis | None
+    ) -> None:
         self.plan = plan
+        self._basis = basis
         self.at = registers.__getitem__
 
     def deductible(self) -> Reason | None:
@@ -227,19 +193,19 @@ class _Fund:
         else:
             arithmetic = f"min({due}, {entered}) = {taken}"
         text = yuan(told.text)
-        return self._reason(
+        reason = self._reason(
             "deductible",
             str(Money(at(told.whole))),
             arithmetic,
             told.wording.clause,
             self._changes(text, told.wording.clause, told.changes),
         )
+        return replace(reason, basis=self._basis)
 
     def charges(self) -> list[Charge]:
         """Tell what the fund pays: a charge a band, and what a guarantee adds."""
         plan, at = self.plan, self.at
-        left = at(plan.paid)
-        room = at(plan.paid)
+        left = whole = at(plan.paid)
         out: list[Charge] = []
         for core, exact, due, reason in self._owed():
             if not due:
@@ -256,18 +222,18 @@ class _Fund:
                     )
                 )
             else:
-                taken = room - (left + paid)
+                taken = whole - (left + paid)
                 if exact == due:
                     out.append(self._capped(core, paid, taken, reason))
                 else:
                     told = _arrow(f"{core} = {yuan(exact)}", exact, Money(due))
-                    whole = replace(reason, arithmetic=told)
-                    out.append(self._capped(str(Money(due)), paid, taken, whole))
+                    due_first = replace(reason, arithmetic=told)
+                    out.append(self._capped(str(Money(due)), paid, taken, due_first))
         if not out and not plan.fund.benefit:
             return []
-        if not out:
-            out = self._nothing()
-        return out
+        first, *others = out or self._nothing()
+        of = replace(first.reason, basis=self._basis)
+        return [replace(first, reason=of), *others]
 
     def _nothing(self) -> list[Charge]:
         """Say why a benefit paid nothing: nothing above the deductible, or ratio 0."""
@@ -390,7 +356,7 @@ class _Fund:
             return Charge(
                 plan.fund.payer, amount, replace(reason, arithmetic=arithmetic)
             )
-        arithmetic = f"min({core}, {self._room(tightest, taken)}) = {amount}"
+        arithmetic = f"min({core}, {room(tightest, at, taken)}) = {amount}"
         value = reason.value
         if tightest.whole is not None:
             value = yuan(tightest.whole)
@@ -399,18 +365,6 @@ class _Fund:
             amount,
             self._reason("cap", value, arithmetic, tightest.wording.clause, (reason,)),
         )
-
-    def _room(self, cap: CapPlan, taken: int) -> str:
-        """Write what a cap leaves: the cap, less the year so far, less this bill."""
-        at = self.at
-        used = at(cap.used)
-        room = at(cap.room)
-        if not room and used:
-            if cap.whole is None or cap.wording.value.per is Per.DAY:
-                return "0.00"
-            return f"max({Money.rounded(cap.whole)} - {Money(used)}, 0.00)"
-        steps = [room + used, *(fen for fen in (used, taken) if fen)]
-        return " - ".join(str(Money(fen)) for fen in steps)
 
     def _band_reason(self, band: BandPlan, rule: str) -> Reason:
         clause = band.ratio.wording.clause

@@ -69,6 +69,33 @@ class Clause:
 
 
 @dataclass(frozen=True, slots=True)
+class Term:
+    """One figure of a base, as the pack names it."""
+
+    sign: int  #: 1 or -1
+    figure: str  #: ``deductible``, ``paid`` … (`docs/policy-packs.md`)
+    amount: Money
+    fund: str = ""  #: the fund whose figure it is, Chinese; empty: the bill's own
+    fund_en: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a fund's amounts are taken of, where that takes more than one look.
+
+    ``sums`` leads from the terms to the sum that counts, step by step, in the signs of
+    a ``Reason``: ``800.00 + 1200.00 = 2000.00; min(2000.00, 1500.00) = 1500.00``.
+    """
+
+    terms: tuple[Term, ...]
+    weight: str  #: the share of them that counts, as printed; empty: all
+    sums: tuple[str, ...]
+    clause: Clause
+    limit: Reason | None  #: a cap on what enters, where it bites
+    before: Money  #: what earlier bills of the year have entered
+
+
+@dataclass(frozen=True, slots=True)
 class Reason:
     """Why an amount is what it is.
 
@@ -84,6 +111,7 @@ class Reason:
     because: tuple[Reason, ...] = ()  #: how ``value`` came about, in its order
     fund: str = ""  #: the fund's name in the pack, Chinese
     fund_en: str = ""
+    basis: Basis | None = None  #: None: the in-scope sum of the bill, nothing else
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ _DIGITS = 40
 _COARSEST = Decimal(1)
 
 _PIECE = re.compile(r"\s*(min|max|\d+/\d+%?|\d+(?:\.\d+)?%?|[-+x(),])")
+_AMOUNT = re.compile(r"\d+\.\d\d")
 _PARTS = ("uncovered", "over_price_limit", "upfront_share", "in_scope")
 _PERSON = ("account", "family_account", "cash")
 _NO_FUND = (*_PERSON, "hospital")
@@ -32,7 +33,8 @@ def verify(
 
     Args:
         rows: ``amount_key``, ``line_no``, ``payer``, ``amount``, ``arithmetic``,
-            ``document`` and ``quote`` of every row of an explanation.
+            ``document`` and ``quote`` of every row of an explanation; its
+            ``base_arithmetic``, sums between ``;``, may be missing.
         sums: every amount that was printed, in yuan, by its key, with ``total_fee``,
             ``fund_total``, ``person_total`` and ``deductible``.
 
@@ -55,6 +57,10 @@ def _row_faults(rows: Sequence[Mapping[str, str]]) -> list[str]:
         problem = _arithmetic(row["arithmetic"], Decimal(row["amount"]))
         if problem:
             faults.append(f"{where}: {problem}")
+        # A row kept by an older version says nothing of its base.
+        problem = _steps(row.get("base_arithmetic", ""))
+        if problem:
+            faults.append(f"{where}, what it is taken of: {problem}")
     return faults
 
 
@@ -134,6 +140,22 @@ def _arithmetic(text: str, amount: Decimal) -> str:
         return f"{stated} was rounded to {rounded}"
     if last != amount:
         return f"{text!r} does not end in {amount}"
+    return ""
+
+
+def _steps(text: str) -> str:
+    """Recompute sums of which each takes up the amount the one before ended in."""
+    last = ""
+    for step in filter(None, text.split("; ")):
+        left, equals, result = step.partition(" = ")
+        if last not in left:
+            return f"{step!r} does not go on from {last}"
+        last = result.rpartition(" -> ")[2]
+        if not equals or _AMOUNT.fullmatch(last) is None:
+            return f"{step!r} ends in no amount"
+        problem = _arithmetic(step, Decimal(last))
+        if problem:
+            return problem
     return ""
 
 

@@ -201,7 +201,8 @@ def _reasons(split: Split, language: Language) -> list[str]:
             f"{row['label']}{line if row['line_no'] else ''} {row['amount']}: "
             f"{row['rule_label']} ({row['value']})"
         )
-        out.append(f"    {row['arithmetic']}")
+        told = (row["arithmetic"], row["derived"], row["base"])
+        out += [f"    {text}" for text in told if text]
         since = f"{'自' if zh else 'from '}{row['since']}{'起' if zh else ''}"
         grade = f"{'来源等级' if zh else 'grade'} {row['grade']}"
         out.append(f"    {row['document']} {row['article']}, {since}, {grade}")

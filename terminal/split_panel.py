@@ -47,6 +47,7 @@ class Why:
     value: str
     arithmetic: str
     derived: str  #: how the value came about, where it was changed
+    base: str  #: what it is taken of, where that is not the in-scope sum
     source: str  #: document, article, first day, grade
     quote: str
 
@@ -103,14 +104,20 @@ def whys(
             amount=row["amount"],
             rule=row["rule_label"],
             value=row["value"],
-            arithmetic=row["arithmetic"].replace(" x ", " × ").replace("->", "→"),
-            # A record kept by an older version has no such key.
+            arithmetic=_signs(row["arithmetic"]),
+            # A record kept by an older version has neither of these keys.
             derived=row.get("derived", ""),
+            base=_signs(row.get("base", "")),
             source=_source(row, words),
             quote=row["quote"],
         )
         for row in rows
     )
+
+
+def _signs(sums: str) -> str:
+    """Print sums in the signs of print instead of those of a keyboard."""
+    return sums.replace(" x ", " × ").replace("->", "→")
 
 
 def _where(line_no: str, names: Mapping[str, str], words: Words) -> str:

@@ -37,6 +37,8 @@ PURE = tuple(
         "pack_program",
         "lowering",
         "entitlement",
+        "numerals",
+        "basis",
         "reasons",
         "verify",
         "engine",

@@ -11,7 +11,7 @@ from config.catalogue import load_catalogue
 from config.catalogue_rows import read_items
 from config.catalogue_store import open_store, write_store
 from settlement.catalogue import CatalogueItem
-from settlement.reasons import plain
+from settlement.numerals import plain
 from terminal.commands.output import NO, YES, JsonValue, print_json
 
 

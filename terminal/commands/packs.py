@@ -37,8 +37,8 @@ from config.pack_store import open_store
 from config.packs import BASE_SUFFIX, base_of, load_packs, pack_files, read_pack
 from config.settings import Settings
 from settlement.errors import PackError, SettlementError
+from settlement.numerals import percent
 from settlement.policy import Pack
-from settlement.reasons import percent
 from terminal.commands.output import NO, YES, JsonValue, print_json, verdict
 
 

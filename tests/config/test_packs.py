@@ -10,8 +10,8 @@ import pytest
 from config.packs import load_pack, load_packs, pack_for
 from settlement.claim import Insurance
 from settlement.errors import PackError, PackMissingError, PolicyNotInForceError
+from settlement.numerals import percent
 from settlement.policy import Fund, Pack, Rule
-from settlement.reasons import percent
 from tests.settlement.claims import JIAMUSI, MUDANJIANG, PACKS
 
 FILE = PACKS / "heilongjiang-jiamusi" / "resident-2018.toml"

@@ -23,7 +23,7 @@ from settlement.lowering import bill_of
 from settlement.money import Money
 from settlement.plan import Denied
 from settlement.policy import Measure, Pack, Per
-from settlement.split import Payer, Refused, Split
+from settlement.split import Part, Payer, Refused, Split
 from settlement.stays import split_at_year_end
 from tests.independent.random_packs import (
     Bills,
@@ -144,6 +144,22 @@ def test_every_explanation_adds_up_to_its_split(name):
     """A fen nobody can explain is a fen nobody should pay."""
     for _, split in bills_of(name, "explain"):
         check(split)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_base_is_made_of_the_amounts_that_are_printed(name):
+    """What an amount is taken of stands on the same receipt, under its own label."""
+    for _, split in bills_of(name, "base"):
+        printed = {part.value: split.part(part) for part in Part}
+        printed["total"] = split.total_fee
+        bases = (charge.reason.basis for charge in split.charges)
+        terms = [term for basis in bases if basis for term in basis.terms]
+        for term in terms:
+            if term.figure in printed:
+                assert term.amount == printed[term.figure]
+            elif term.figure == "deductible" and not term.fund:
+                # A later benefit may take one more.
+                assert term.amount <= split.deductible
 
 
 @pytest.mark.parametrize("name", NAMES)
