@@ -131,6 +131,7 @@ class Catalogue:
             price_limit=item.price_limits.get(tier),
             restriction_unmet=unmet,
             group=item.group,
+            supply_days=known.days,
         )
 
     def search(self, text: str) -> tuple[CatalogueItem, ...]:

@@ -144,7 +144,7 @@ class FeeLine:
 
     ``upfront_ratio`` is 先行自付比例 of this item (None: the pack's for its class);
     ``price_limit`` is 限价 in yuan per unit; ``restriction_unmet`` means that
-    限制使用 applies and was not approved, which makes the line full own pay.
+    限制使用 applies and is broken or not approved, which makes the line full own pay.
     """
 
     line_no: int
@@ -160,6 +160,7 @@ class FeeLine:
     group: str = ""  #: the catalogue's group (special_exam, implant, negotiated_drug …)
     cause: Cause = Cause.ILLNESS
     on: dt.date | None = None  #: 费用发生日期, where a stay is split at the year's end
+    supply_days: int | None = None  #: 周期天数 the item is for, where the bill says
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,6 +134,7 @@ def _line_to_json(line: FeeLine) -> dict[str, JsonValue]:
         "group": line.group,
         "cause": line.cause.value,
         "on": None if line.on is None else line.on.isoformat(),
+        "supply_days": line.supply_days,
     }
 
 
@@ -179,6 +180,7 @@ def _claim(data: Mapping[str, JsonValue]) -> Claim:
 
 def _line(data: Mapping[str, JsonValue]) -> FeeLine:
     ratio, limit, on = data["upfront_ratio"], data["price_limit"], data["on"]
+    days = data.get("supply_days")  # an older record says nothing of them
     return FeeLine(
         line_no=_whole(data["line_no"]),
         item_code=_text(data["item_code"]),
@@ -193,6 +195,7 @@ def _line(data: Mapping[str, JsonValue]) -> FeeLine:
         group=_text(data["group"]),
         cause=Cause(_text(data["cause"])),
         on=None if on is None else dt.date.fromisoformat(_text(on)),
+        supply_days=None if days is None else _whole(days),
     )
 
 

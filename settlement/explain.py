@@ -55,7 +55,10 @@ LABELS: dict[str, tuple[str, str]] = {
 #: What each rule of a `Reason` is called.
 RULES: dict[str, tuple[str, str]] = {
     "class_c": ("丙类或目录外，全额自费", "class C or not in the catalogue"),
-    "restriction_unmet": ("限制使用未获审批，全额自费", "restricted use not approved"),
+    "restriction_unmet": (
+        "不符合限定支付范围或限制使用未获审批，全额自费",
+        "outside the item's restriction, or its use not approved",
+    ),
     "over_price_limit": ("超过限价的部分", "above the price limit"),
     "over_price_limit_hospital": (
         "超过限价的部分，由医院负担",

@@ -18,6 +18,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StrictBool,
+    StrictInt,
     StrictStr,
 )
 
@@ -29,7 +30,7 @@ from settlement.lifecycle import State
 from settlement.money import Money, exact
 from settlement.reconcile import DayReport
 from settlement.split import SettledAmounts
-from terminal.bill import Bill, BillLine
+from terminal.bill import MOST_DAYS, Bill, BillLine
 from terminal.views import (
     CardState,
     CardView,
@@ -110,6 +111,9 @@ class BillLineIn(_In):
     restriction_approved: StrictBool = Field(
         default=True, description="医院审批标志, for items of restricted use"
     )
+    supply_days: Annotated[StrictInt, Field(ge=1, le=MOST_DAYS)] | None = Field(
+        default=None, description="周期天数 the item is for, where a limit may ask"
+    )
 
     def to_line(self) -> BillLine:
         """Return the line in exact numbers."""
@@ -119,6 +123,7 @@ class BillLineIn(_In):
             unit_price=exact(self.unit_price),
             amount=Money.yuan(self.amount),
             restriction_approved=self.restriction_approved,
+            supply_days=self.supply_days,
         )
 
 

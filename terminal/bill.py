@@ -9,6 +9,9 @@ from fractions import Fraction
 from settlement.claim import Filing, VisitKind
 from settlement.money import Money
 
+#: What 周期天数 (prd_days, N(4,2)) can carry in whole days.
+MOST_DAYS = 99
+
 
 @dataclass(frozen=True, slots=True)
 class BillLine:
@@ -19,6 +22,7 @@ class BillLine:
     unit_price: Fraction  #: yuan
     amount: Money  #: checked against price x quantity to the fen
     restriction_approved: bool = True  #: 医院审批标志
+    supply_days: int | None = None  #: 周期天数; None: not said
 
 
 @dataclass(frozen=True, slots=True)

@@ -463,7 +463,7 @@ class Cashier:
                 tier,
                 # A pharmacy's message has no place for an approval, so none counts.
                 line.restriction_approved and bill.kind is not VisitKind.PHARMACY,
-                holder,
+                replace(holder, days=line.supply_days),
             )
             for number, line in enumerate(bill.lines, start=1)
         )

@@ -89,6 +89,7 @@ class BillRow:
     quantity: str
     unit_price: str
     amount: str
+    days: int | None  #: of supply
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +294,7 @@ class _Pages:
                     typed.get("item", ""),
                     typed.get("quantity", ""),
                     typed.get("unit_price", ""),
+                    typed.get("days", ""),
                 )
             except LineError as error:
                 problem = error.word
@@ -412,6 +414,7 @@ class _Pages:
                     plain(line.quantity),
                     price_text(line.unit_price),
                     line.amount.to_yuan(),
+                    line.supply_days,
                 )
             )
         return tuple(rows)

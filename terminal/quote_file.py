@@ -11,6 +11,7 @@ import datetime as dt
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -35,7 +36,7 @@ from settlement.explain import Language
 from settlement.nhsa import SEX
 from settlement.policy import Pack
 from settlement.split import Outcome, PackId, Part, Refused, Split
-from terminal.bill import Bill, BillLine
+from terminal.bill import MOST_DAYS, Bill, BillLine
 
 #: Where the sample institution stands, used where a claim file does not say.
 DEMO_HOSPITAL = Hospital(Tier.TERTIARY, Tier.TERTIARY, Tier.TERTIARY, "230800")
@@ -119,7 +120,7 @@ def load_claim(
             line.amount,
             hospital.price_limit_tier,
             line.restriction_approved,
-            known,
+            replace(known, days=line.supply_days),
         )
         for number, line in enumerate(bill.lines, start=1)
     )
@@ -269,7 +270,10 @@ def _line(row: Table) -> BillLine:
             if row.has("restriction_approved")
             else True
         ),
+        supply_days=row.whole("supply_days") if row.has("supply_days") else None,
     )
+    if line.supply_days is not None and not 1 <= line.supply_days <= MOST_DAYS:
+        row.refuse("supply_days", f"must be 1 to {MOST_DAYS}")
     row.finish()
     return line
 

@@ -19,7 +19,7 @@ from settlement.claim import VisitKind
 from settlement.facts import JsonValue
 from settlement.money import exact, line_amount
 from terminal.api_models import BillIn
-from terminal.bill import Bill, BillLine
+from terminal.bill import MOST_DAYS, Bill, BillLine
 from terminal.errors import RequestInvalidError
 
 #: Quantities have at most four decimals, unit prices six (数值型 16,4 and 16,6).
@@ -80,6 +80,7 @@ def bill_to_json(bill: Bill) -> dict[str, JsonValue]:
                 "unit_price": plain(line.unit_price),
                 "amount": line.amount.to_yuan(),
                 "restriction_approved": line.restriction_approved,
+                "supply_days": line.supply_days,
             }
             for line in bill.lines
         ],
@@ -104,6 +105,7 @@ def bill_from_json(value: JsonValue) -> Bill:
 NOT_A_NUMBER = "bill_line_wrong"
 NO_ITEM = "bill_item_unknown"
 SEVERAL_ITEMS = "bill_item_many"
+NO_DAYS = "bill_days_wrong"
 
 
 class LineError(ValueError):
@@ -115,7 +117,7 @@ class LineError(ValueError):
 
 
 def typed_line(
-    catalogue: Catalogue, item: str, quantity: str, unit_price: str
+    catalogue: Catalogue, item: str, quantity: str, unit_price: str, days: str = ""
 ) -> BillLine:
     """Make a line of what was typed; the amount is worked out, once, half up.
 
@@ -124,9 +126,10 @@ def typed_line(
         item: A code, ``code name`` as the list offers it, or a name.
         quantity: Empty is one.
         unit_price: In yuan; empty is the catalogue's price.
+        days: The item is for, whole; empty is not said.
 
     Raises:
-        LineError: no item or several, or not a number above zero.
+        LineError: no item or several, not a number above zero, or no days.
     """
     found = find_item(catalogue, item)
     try:
@@ -134,7 +137,13 @@ def typed_line(
         price = _number(unit_price, _PRICE_PLACES) if unit_price else found.price
     except ValueError:
         raise LineError(NOT_A_NUMBER) from None
-    return BillLine(found.code, count, price, line_amount(price, count))
+    return BillLine(
+        found.code,
+        count,
+        price,
+        line_amount(price, count),
+        supply_days=_days(days) if days else None,
+    )
 
 
 def find_item(catalogue: Catalogue, typed: str) -> CatalogueItem:
@@ -154,6 +163,12 @@ def find_item(catalogue: Catalogue, typed: str) -> CatalogueItem:
     if len(found) == 1:
         return found[0]
     raise LineError(SEVERAL_ITEMS if found else NO_ITEM)
+
+
+def _days(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_DAYS):
+        raise LineError(NO_DAYS)
+    return int(text)
 
 
 def _number(text: str, places: int) -> Fraction:

@@ -147,6 +147,12 @@ TABLE: Mapping[str, Word] = {
     "bill_quantity": Word("数量", "Quantity"),
     "bill_price": Word("单价（元）", "Unit price"),
     "bill_amount": Word("金额（元）", "Amount"),
+    "bill_days": Word("天数", "Days"),
+    "bill_days_of": Word("{n} 天用量", "for {n} days"),
+    "bill_days_wrong": Word(
+        "天数应为 1 至 99 的整数，不限天数的项目可不填。",
+        "Days are a whole number from 1 to 99; leave it empty where none are asked.",
+    ),
     "bill_add": Word("添加一行", "Add line"),
     "bill_clear": Word("清空", "Clear"),
     "bill_remove": Word("删除本行", "Remove this line"),

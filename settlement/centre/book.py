@@ -26,11 +26,13 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.schema import CreateColumn
 
 from settlement.centre.tables import (
     ACCOUNT_MOVEMENT,
     COUNTER,
     COVERAGE,
+    FEE_LINE,
     METADATA,
     PERSON,
     POSTING,
@@ -212,28 +214,43 @@ def _below_zero(page: Page) -> Iterator[str]:
 
 
 def _migrate(engine: Engine) -> None:
-    """Bring a book of an older layout forward; nothing in it is lost.
-
-    A coverage knew only whether the person is retired; now it holds 人员类别.
-    """
+    """Bring a book of an older layout forward; nothing in it is lost."""
     with engine.connect() as connection:
         connection.execution_options(centre_writes=True)
         with connection.begin():
-            there = inspect(connection)
-            if not there.has_table(COVERAGE.name):
-                return
-            columns = {row["name"] for row in there.get_columns(COVERAGE.name)}
-            if "retired" not in columns:
-                return
-            connection.execute(text("ALTER TABLE coverage RENAME TO coverage_retired"))
-            COVERAGE.create(connection)
-            connection.execute(
-                text(
-                    "INSERT INTO coverage (person_id, insurance, region, active, "
-                    "person_type, civil_servant) SELECT person_id, insurance, region, "
-                    "active, CASE WHEN insurance = 'resident' THEN '1701' "
-                    "WHEN retired = 1 THEN '12' ELSE '11' END, 0 "
-                    "FROM coverage_retired"
-                )
-            )
-            connection.execute(text("DROP TABLE coverage_retired"))
+            tables = set(inspect(connection).get_table_names())
+            if COVERAGE.name in tables:
+                _coverage_forward(connection)
+            if FEE_LINE.name in tables:
+                _fee_line_forward(connection)
+
+
+def _columns(connection: Connection, table: str) -> set[str]:
+    return {row["name"] for row in inspect(connection).get_columns(table)}
+
+
+def _coverage_forward(connection: Connection) -> None:
+    """Put 人员类别 where a coverage knew only whether the person is retired."""
+    if "retired" not in _columns(connection, COVERAGE.name):
+        return
+    connection.execute(text("ALTER TABLE coverage RENAME TO coverage_retired"))
+    COVERAGE.create(connection)
+    connection.execute(
+        text(
+            "INSERT INTO coverage (person_id, insurance, region, active, "
+            "person_type, civil_servant) SELECT person_id, insurance, region, "
+            "active, CASE WHEN insurance = 'resident' THEN '1701' "
+            "WHEN retired = 1 THEN '12' ELSE '11' END, 0 "
+            "FROM coverage_retired"
+        )
+    )
+    connection.execute(text("DROP TABLE coverage_retired"))
+
+
+def _fee_line_forward(connection: Connection) -> None:
+    """Add what a line did not keep: the item's group, the days it is for."""
+    if "item_group" in _columns(connection, FEE_LINE.name):
+        return
+    for column in (FEE_LINE.c.item_group, FEE_LINE.c.supply_days):
+        said = CreateColumn(column).compile(dialect=connection.dialect)
+        connection.execute(text(f"ALTER TABLE fee_line ADD COLUMN {said}"))

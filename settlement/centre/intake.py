@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime as dt
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -251,7 +252,19 @@ def _line(row: Form, *, approval: bool = True) -> AskedLine:
         quantity=row.number("cnt"),
         amount=row.money("det_item_fee_sumamt"),
         approved=row.code("hosp_appr_flag", APPROVED) if approval else False,
+        days=_days(row),
     )
+
+
+def _days(row: Form) -> int | None:
+    """Read 周期天数, N(4,2); limits are whole days, so part of one is one more."""
+    if not row.optional("prd_days"):
+        return None
+    days = math.ceil(row.number("prd_days"))
+    if days <= 0:
+        code, sentence = "line-invalid", "周期天数应大于0，请核对后重新上传"
+        raise Refusal(code, sentence)
+    return days
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -356,7 +356,9 @@ def _certificate(certificate: Certificate) -> Node:
 
 
 def _line(line: FeeLine, on: dt.datetime) -> Node:
+    days = {} if line.supply_days is None else {"prd_days": str(line.supply_days)}
     return {
+        **days,
         "feedetl_sn": str(line.line_no),
         "rxno": "",
         "rx_circ_flag": "0",

@@ -108,6 +108,7 @@ class AskedLine:
     quantity: Fraction
     amount: Money
     approved: bool  #: 医院审批标志 1: a restricted item was approved
+    days: int | None = None  #: 周期天数, where it was sent
 
 
 class Policy(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from settlement import engine
 from settlement.catalogue import Catalogue, Known
@@ -58,7 +59,7 @@ class Shelf:
             asked.amount,
             hospital.price_limit_tier,
             asked.approved,
-            known,
+            replace(known, days=asked.days),
         )
 
     def year_of(self, insurance: Insurance, region: str, on: dt.date) -> int:

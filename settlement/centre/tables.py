@@ -181,6 +181,8 @@ FEE_LINE = _table(
     _text("price_limit", empty=True),
     _whole("restriction_unmet"),
     _text("at"),
+    Column("item_group", Text, nullable=False, server_default=""),
+    Column("supply_days", WIDE, nullable=True),
 )
 
 AMOUNTS = (

@@ -178,6 +178,8 @@ def _read(page: Page, query: Select[tuple[str, int]]) -> tuple[FeeLine, ...]:
             upfront_ratio=_ratio(row.upfront_ratio),
             price_limit=_ratio(row.price_limit),
             restriction_unmet=bool(row.restriction_unmet),
+            group=row.item_group,
+            supply_days=row.supply_days,
         )
         for row in page.connection.execute(query)
     )
@@ -201,4 +203,6 @@ def _columns(line: FeeLine) -> dict[str, str | int | None]:
         "upfront_ratio": None if upfront is None else str(upfront),
         "price_limit": None if limit is None else str(limit),
         "restriction_unmet": int(line.restriction_unmet),
+        "item_group": line.group,
+        "supply_days": line.supply_days,
     }

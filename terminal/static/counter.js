@@ -307,7 +307,12 @@ async function addLine() {
   const value = (name) => form.elements.namedItem(name).value.trim();
   const bill = splitMode() === "result" || !billText() ? null : JSON.parse(billText());
   warn("");
-  const add = { item: value("item"), quantity: value("quantity"), unit_price: value("unit_price") };
+  const add = {
+    item: value("item"),
+    quantity: value("quantity"),
+    unit_price: value("unit_price"),
+    days: value("days"),
+  };
   if (await work("bill", { bill, kind: value("kind"), add })) {
     byId("typed-item")?.focus();
   }

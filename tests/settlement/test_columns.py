@@ -1,5 +1,6 @@
 """Many bills at once: the same fen as one at a time, or refused by column."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -110,6 +111,18 @@ def test_a_claim_comes_back_from_the_journal_as_it_was():
     for asked in CLAIMS:
         again = claim_from_json(claim_to_json(asked))
         assert settle(again, JIAMUSI) == settle(asked, JIAMUSI)
+
+
+def test_the_days_of_a_line_come_back_or_were_never_kept():
+    """A record of before lines had days is read as it stands."""
+    asked = claim(lines=(line(1, "A", "10.00", supply_days=14),))
+    kept = json.dumps(claim_to_json(asked))
+    before = kept.replace(', "supply_days": 14', "")
+
+    assert before != kept
+    assert claim_from_json(json.loads(kept)).lines == asked.lines
+    (older,) = claim_from_json(json.loads(before)).lines
+    assert older.supply_days is None
 
 
 @pytest.mark.parametrize(

@@ -436,9 +436,24 @@ def test_a_typed_line_is_worked_out_here(counter):
     assert attribute(html, "data-mode") == "empty"
 
 
+def test_days_of_supply_are_typed_shown_and_sent(counter):
+    """An item paid for five days needs to know for how many it is."""
+    add = {"item": "XA02", "quantity": "1", "unit_price": "", "days": "7"}
+
+    html = counter.post("bill", {"bill": None, "kind": "pharmacy", "add": add})
+
+    bill = json.loads(attribute(html, "data-bill"))
+    assert bill["lines"][0]["supply_days"] == 7
+    assert "7 天用量" in text_of(html)
+
+
 @pytest.mark.parametrize(
     ("add", "says"),
     [
+        ({"item": "XA01", "days": "0"}, "天数应为"),
+        ({"item": "XA01", "days": "100"}, "天数应为"),
+        ({"item": "XA01", "days": "2.5"}, "天数应为"),
+        ({"item": "XA01", "days": "七"}, "天数应为"),
         ({"item": "阿莫西林"}, "有多个项目"),
         ({"item": "青霉素"}, "没有这个项目"),
         ({"item": ""}, "没有这个项目"),

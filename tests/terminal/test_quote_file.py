@@ -125,6 +125,36 @@ def test_a_claim_file_that_is_not_one_is_refused_by_key(tmp_path, old, new, word
     assert words in str(refused.value)
 
 
+@pytest.mark.parametrize(("days", "paid"), [("5", True), ("6", False)])
+def test_a_line_for_more_days_than_are_paid_is_the_persons_own(tmp_path, days, paid):
+    """奥司他韦 of the sample catalogue is paid for five days."""
+    text = f"""
+[bill]
+kind = "outpatient"
+on = "2026-04-30"
+[[line]]
+item_code = "XA9164"
+quantity = "1"
+unit_price = "61.29"
+amount = "61.29"
+supply_days = {days}
+"""
+
+    claim = load_claim(claim_file(tmp_path, text), CATALOGUE, now=NOW)
+
+    (line,) = claim.lines
+    assert line.restriction_unmet is not paid
+
+
+@pytest.mark.parametrize("days", ["0", "100"])
+def test_days_that_the_interface_cannot_carry_are_refused(tmp_path, days):
+    """周期天数 is N(4,2)."""
+    text = CLAIM.replace("[[line]]", f"[[line]]\nsupply_days = {days}", 1)
+
+    with pytest.raises(ClaimError, match="supply_days"):
+        load_claim(claim_file(tmp_path, text), CATALOGUE, now=NOW)
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"bill": {"kind": 1.5}}'])
 def test_a_json_file_that_is_no_claim_is_refused(tmp_path, text):
     """A number with a point is refused in JSON too."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from flask import Flask
 
 from config.packs import load_packs
-from settlement.catalogue import Catalogue, CatalogueItem
+from settlement.catalogue import Catalogue, CatalogueItem, Restriction
 from settlement.centre import gate
 from settlement.centre.book import Book
 from settlement.centre.gate import Secrets
@@ -31,6 +31,7 @@ from settlement.claim import (
     Tier,
 )
 from settlement.money import Money
+from settlement.policy import Pack
 
 KEYS = Secrets("test-access-key", "test-secret-key")
 PACKS = Path(__file__).parents[3] / "config" / "packs"
@@ -72,6 +73,10 @@ CATALOGUE = Catalogue(
             "B1": _item("B1", ItemClass.B, "0.1"),
             "C1": _item("C1", ItemClass.C),
             "L1": _item("L1", ItemClass.A, limits={Tier.PRIMARY: Fraction(60)}),
+            "I1": replace(_item("I1", ItemClass.A), group="implant"),
+            "D5": replace(
+                _item("D5", ItemClass.A), restriction=Restriction(most_days=5)
+            ),
         }
     ),
 )
@@ -392,11 +397,12 @@ def centre(
     *,
     demonstration: bool = True,
     hospitals: Mapping[str, Hospital] = MappingProxyType({}),
+    packs: Sequence[Pack] = SHIPPED,
 ) -> Flask:
     """The centre over *book*."""
     return create_centre(
         book,
-        lambda: SHIPPED,
+        lambda: packs,
         CATALOGUE,
         KEYS,
         demonstration=demonstration,

@@ -491,10 +491,21 @@ def test_an_entry_that_does_not_balance_is_found(book: Book) -> None:
     assert book.check() == ("entry x is off by 1 fen",)
 
 
-def test_fee_lines_keep_their_exact_price(book: Book) -> None:
-    """A unit price of six decimals comes back as it was sent."""
+def test_fee_lines_keep_all_that_decides_who_pays(book: Book) -> None:
+    """Price to six decimals, ratio, limit, group: the settlement reads them again."""
     line = FeeLine(
-        1, "X1", "试药", ItemClass.B, exact("1.333333"), exact("3"), Money(400)
+        1,
+        "X1",
+        "试药",
+        ItemClass.B,
+        exact("1.333333"),
+        exact("3"),
+        Money(400),
+        upfront_ratio=exact("0.333333"),
+        price_limit=exact("1.5"),
+        restriction_unmet=True,
+        group="implant",
+        supply_days=14,
     )
     visit = OpenVisit("300000000009", WHO, RESIDENT, INSTITUTION, NOON, None)
 
@@ -603,3 +614,31 @@ def test_a_book_of_the_older_layout_is_brought_forward(tmp_path: Path) -> None:
             (Category.RETIRED, False),
             (Category.RESIDENT, True),
         ]
+
+
+def test_fee_lines_of_an_older_layout_are_brought_forward(tmp_path: Path) -> None:
+    """A visit that was uploaded before the update can still be settled after it."""
+    path = tmp_path / "centre.db"
+    line = FeeLine(1, "X1", "试药", ItemClass.A, exact("1"), exact("1"), Money(100))
+    visit = OpenVisit("300000000009", WHO, RESIDENT, INSTITUTION, NOON, None)
+    new = Book(f"sqlite:///{path}", lambda: NOON)
+    persons.seed(new, (HOLDER,))
+    with new.writing(WHO) as page:
+        visits.register(page, visit, outpatient_no="1", msgid=msgid(1))
+        visits.add_lines(page, visit.visit_id, "B1", (line,))
+    new.close()
+    with closing(sqlite3.connect(path)) as old, old:
+        old.execute("ALTER TABLE fee_line DROP COLUMN item_group")
+        old.execute("ALTER TABLE fee_line DROP COLUMN supply_days")
+
+    for number in (2, 3):  # the second time there is nothing to do
+        kept = Book(f"sqlite:///{path}", lambda: NOON)
+        grouped = replace(line, line_no=number, group="tcm", supply_days=7)
+        with kept.writing(WHO) as page:
+            visits.add_lines(page, visit.visit_id, f"B{number}", (grouped,))
+
+            assert visits.lines_of_batch(page, visit.visit_id, "B1") == (line,)
+            assert visits.lines_of_batch(page, visit.visit_id, f"B{number}") == (
+                grouped,
+            )
+        kept.close()

@@ -10,10 +10,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 
+from settlement.centre import requests
 from settlement.centre.errors import (
     CentreGatewayError,
     CentreNotSentError,
@@ -286,3 +288,19 @@ def test_a_fault_is_asked_for_once():
             headers.get(name) for infno, headers in running.heard if infno == "2207"
         ]
         assert sent == ["lose-answer", None]
+
+
+@pytest.mark.parametrize(("days", "sent"), [(14, "14"), (None, None)])
+def test_days_of_supply_travel_with_their_line(days: int | None, sent: str | None):
+    """周期天数 where the bill says; nothing invented where it does not."""
+    (line,) = order().lines
+    said = replace(order(), lines=(replace(line, supply_days=days),))
+
+    clinic = requests.fee_upload(said, "T001")["feedetail"]
+    shop = requests.pharmacy(said, final=True)["drugdetail"]
+
+    for rows in (clinic, shop):
+        assert isinstance(rows, list)
+        (row,) = rows
+        assert isinstance(row, dict)
+        assert row.get("prd_days") == sent

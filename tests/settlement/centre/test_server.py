@@ -20,6 +20,7 @@ from settlement.centre.book import Book
 from settlement.centre.persons import Denial
 from settlement.claim import Hospital, Insurance, Tier, VisitKind
 from settlement.money import Money
+from tests.independent.small_packs import Text
 from tests.settlement.centre.counter import (
     DAY,
     FIRST,
@@ -557,6 +558,46 @@ def test_a_pharmacy_settles_in_one_message(counter: Counter, book: Book) -> None
     assert len(answer["detlcutinfo"]) == 2
     assert answer["setldetail"][0]["fund_pay_type"] == "390500"
     assert str(balance(book)) == answer["setlinfo"]["balc"]
+
+
+def test_a_group_of_items_counts_at_the_settlement_as_at_the_upload(
+    book: Book, clock: Clock
+) -> None:
+    """A pack that treats implants apart does so on the lines read from the book too."""
+    text = Text(frame={"scope.lane": 'lane = "implant"\ngroup = ["implant"]'})
+    base = 'plus = ["in_scope.implant"]\nspan = "visit"\naxis = "net"'
+    pack = text.fund("pooled", base=base, ratio="0.5").pack()
+    counter = Counter(through(centre(book, clock, packs=(pack,))), clock)
+    counter.sign_in()
+    visit_id = counter.open_visit([line(1, "I1", "100.00"), line(2, "A1", "30.00")])
+
+    answer = counter.settle(visit_id, "130.00")
+
+    assert answer["hifp_pay"] == "50.00"
+
+
+@pytest.mark.parametrize(
+    ("days", "own_pay"),
+    [("", "0.00"), ("5", "0.00"), ("4.5", "0.00"), ("5.01", "30.00"), ("6", "30.00")],
+)
+def test_more_days_than_an_item_is_paid_for_are_the_persons_own(
+    counter: Counter, days: str, own_pay: str
+) -> None:
+    """限定天数, by the 周期天数 of the line; what is not said counts for nothing."""
+    said = {"prd_days": days} if days else {}
+    node = pharmacy([line(1, "D5", "30.00") | said], "30.00")
+
+    assert counter.ok("2101", node)["setlinfo"]["fulamt_ownpay_amt"] == own_pay
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "few"])
+def test_days_that_are_none_are_refused(counter: Counter, days: str) -> None:
+    """A limit that is compared with nonsense limits nothing."""
+    node = pharmacy([line(1, "D5", "30.00") | {"prd_days": days}], "30.00")
+
+    assert "天数" in counter.refused("2101", node) or "prd_days" in counter.refused(
+        "2101", node
+    )
 
 
 @pytest.mark.parametrize(
