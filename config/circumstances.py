@@ -19,6 +19,9 @@ from settlement.claim import (
 )
 from settlement.money import Money
 
+#: Nobody is known to have lived longer.
+MOST_YEARS = 130
+
 
 def of_person(row: Table, insured: Insured) -> Insured:
     """Add to *insured* what a row says of category, assistance, premium and so on."""
@@ -45,6 +48,14 @@ def of_person(row: Table, insured: Insured) -> Insured:
         arrears_since=row.day("arrears_since") if row.has("arrears_since") else None,
         paid_back_on=row.day("paid_back_on") if row.has("paid_back_on") else None,
     )
+
+
+def age(row: Table, key: str) -> int:
+    """Read an age in whole years; more than anybody has lived is a slip of a key."""
+    years = row.whole(key)
+    if not 0 <= years <= MOST_YEARS:
+        row.refuse(key, f"must be 0 to {MOST_YEARS}")
+    return years
 
 
 def of_visit(row: Table, visit: Visit) -> Visit:

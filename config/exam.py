@@ -17,7 +17,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar
 
-from config.circumstances import flag, of_person, of_visit, yuan
+from config.circumstances import age, flag, of_person, of_visit, yuan
 from config.packs import CASES_SUFFIX
 from config.toml_table import Table, line_of, read
 from settlement.claim import (
@@ -228,7 +228,7 @@ def _insured(row: Table, pack: Pack) -> Insured:
     ordinary = Insured(
         insurance=pack.insurance,
         region=row.text("insured"),
-        age_years=row.whole("age") if row.has("age") else 45,
+        age_years=age(row, "age") if row.has("age") else 45,
         account_balance=yuan(row, "balance"),
         use_account=row.flag("use_account") if row.has("use_account") else True,
     )

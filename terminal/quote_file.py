@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from config.circumstances import flag, of_person, of_visit, yuan
+from config.circumstances import age, flag, of_person, of_visit, yuan
 from config.toml_table import Table, read
 from settlement import explain
 from settlement.catalogue import Catalogue, Known
@@ -293,7 +293,7 @@ def _insured(table: Table, *, use_account: bool) -> tuple[Insured, str | None]:
     ordinary = Insured(
         insurance=table.word("insurance", Insurance),
         region=table.text("region"),
-        age_years=table.whole("age_years"),
+        age_years=age(table, "age_years"),
         retired=flag(table, "retired"),
         account_balance=yuan(table, "account_balance"),
         use_account=use_account,

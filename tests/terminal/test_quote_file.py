@@ -114,6 +114,8 @@ def test_a_claim_in_json_is_the_same_claim(tmp_path):
         ("[insured]", "[insured]\nname = 'x'", "insured.name: unknown key"),
         ("[[line]]", "[[row]]", "line: is missing"),
         ("age_years = 60", "age_years = true", "whole number"),
+        ("age_years = 60", "age_years = 161", "0 to 130"),
+        ("age_years = 60", "age_years = -1", "0 to 130"),
     ],
 )
 def test_a_claim_file_that_is_not_one_is_refused_by_key(tmp_path, old, new, words):
