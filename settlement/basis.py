@@ -21,19 +21,26 @@ Look = Callable[[int], int]  #: what lies in a register
 _PLAIN = ((1, "in_scope"),)
 
 
-def basis_of(plan: FundPlan, at: Look, funds: Mapping[str, Fund]) -> Basis | None:
+def basis_of(
+    plan: FundPlan,
+    at: Look,
+    funds: Mapping[str, Fund],
+    threshold: Reason | None = None,
+) -> Basis | None:
     """Tell what *plan* pays on; None where it is the in-scope sum and all of it.
 
     Args:
         plan: the fund.
         at: the figures of the bill.
         funds: the pack's funds by their id, for the names of their figures.
+        threshold: what the fund takes off first, where no row of its own says so.
     """
     limit = _limit(plan, at)
     before = Money(at(plan.before))
     named = tuple((sign, figure) for sign, figure, _ in plan.base_terms)
     weight = plan.base_text.value.weight
-    if named == _PLAIN and weight == 1 and limit is None and not before:
+    plain = named == _PLAIN and weight == 1 and limit is None and not before
+    if plain and threshold is None:
         return None
     terms = _terms(plan, at, funds)
     sums = [_added(terms, at(plan.sum))]
@@ -43,7 +50,7 @@ def basis_of(plan: FundPlan, at: Look, funds: Mapping[str, Fund]) -> Basis | Non
         sums.append(limit.arithmetic)
     told = tuple(each for each in sums if each)
     share = "" if weight == 1 else percent(weight)
-    return Basis(terms, share, told, plan.base_text.clause, limit, before)
+    return Basis(terms, share, told, plan.base_text.clause, limit, before, threshold)
 
 
 def room(cap: CapPlan, at: Look, taken: int = 0) -> str:

@@ -351,10 +351,11 @@ def _base_nodes(basis: Basis | None, language: Language) -> tuple[Node, ...]:
         Node(_figure(term, language), str(term.amount), "", "", None)
         for term in basis.terms
     )
-    limit = (_node(None, basis.limit, language),) if basis.limit else ()
+    told = (basis.limit, basis.threshold)
+    rules = tuple(_node(None, reason, language) for reason in told if reason)
     arithmetic = basis_sums(basis)
     words = _BASE[_index(language)]
-    return (Node(words, "", basis.weight, arithmetic, basis.clause, (*terms, *limit)),)
+    return (Node(words, "", basis.weight, arithmetic, basis.clause, (*terms, *rules)),)
 
 
 def basis_sums(basis: Basis) -> str:
@@ -385,6 +386,11 @@ def base_words(basis: Basis | None, language: Language) -> str:
         rule = RULES[basis.limit.rule][words]
         place_of_limit = place.format(basis.limit.clause.article)
         pieces.append(f"{rule} {basis.limit.arithmetic}{place_of_limit}")
+    if basis.threshold is not None:
+        rule = _fund(basis.threshold, language) + RULES[basis.threshold.rule][words]
+        where = place.format(basis.threshold.clause.article)
+        way = derived(basis.threshold, language)
+        pieces.append(f"{rule} {basis.threshold.value}{where}{way and colon + way}")
     if basis.before:
         pieces.append(_BEFORE[words].format(basis.before))
     return stop.join(pieces)

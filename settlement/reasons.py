@@ -6,7 +6,7 @@ Sums are written in signs that any language reads and `settlement.verify` recomp
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple
@@ -20,6 +20,7 @@ from settlement.policy import (
     AtLeast,
     Bearer,
     Change,
+    Fund,
     Measure,
     Pack,
     RoundAt,
@@ -43,7 +44,7 @@ def tell(
     funds = {fund.id: fund for fund in pack.funds}
     deductible: Reason | None = None
     for fund in plan.funds:
-        teller = _Fund(fund, registers, basis_of(fund, registers.__getitem__, funds))
+        teller = _Fund(fund, registers, funds)
         charges += teller.charges()
         reason = teller.deductible()
         if (
@@ -166,11 +167,15 @@ class _Fund:
     """Tells one fund's charges, band by band; the first says what they are of."""
 
     def __init__(
-        self, plan: FundPlan, registers: tuple[int, ...], basis: Basis | None
+        self, plan: FundPlan, registers: tuple[int, ...], funds: Mapping[str, Fund]
     ) -> None:
         self.plan = plan
-        self._basis = basis
         self.at = registers.__getitem__
+        self._basis: Basis | None = None
+        threshold = None if plan.fund.benefit else self.deductible()
+        if threshold is not None and not Money.yuan(threshold.value):
+            threshold = None
+        self._basis = basis_of(plan, self.at, funds, threshold)
 
     def deductible(self) -> Reason | None:
         """Tell the deductible: as the text says it, as changed, as taken."""

@@ -93,6 +93,7 @@ class Basis:
     clause: Clause
     limit: Reason | None  #: a cap on what enters, where it bites
     before: Money  #: what earlier bills of the year have entered
+    threshold: Reason | None = None  #: what is taken off first; a benefit's has a row
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from settlement.engine import settle
 from settlement.explain import FIGURES, check, rows, tree
 from settlement.money import Money
 from settlement.policy import Pack
-from settlement.split import Split
+from settlement.split import Payer, Split
 from settlement.verify import verify
 from tests.independent.small_packs import Text, bill
 from tests.settlement.claims import claim, line, settled
@@ -56,7 +56,8 @@ def test_critical_illness_says_what_it_is_taken_of():
 
     assert said == (
         "计算基数：起付线 700.00 + 基本待遇未付的范围内费用 32190.00 = 32890.00"
-        "（大病保险计入范围）"
+        "（大病保险计入范围）；大病保险：起付线 5000.00（大病保险）："
+        "文件所定 10000.00（大病保险）；乘以系数 50%（大病保险） → 5000.00"
     )
 
 
@@ -193,6 +194,35 @@ def test_the_tree_leads_from_the_amount_to_the_terms_of_its_base():
         ("符合政策范围金额", "100.00"),
         ("pooled支付额", "60.00"),
     ]
+
+
+def test_a_threshold_of_a_second_payer_leads_to_its_clause():
+    """A benefit's deductible has a row; what another fund takes off first has this."""
+    text = Text().fund("pooled", ratio="0.6")
+    text.fund(
+        "more",
+        "employer_fund",
+        ratio="0.5",
+        deductible='yuan = "30"\nper = "visit"',
+    )
+
+    split = split_of(bill(100_00), text.pack())
+
+    assert bases(split)["employer_fund"] == (
+        "计算基数：符合政策范围金额 100.00（第一条）；more：起付线 30.00（第一条）"
+    )
+    (charge,) = [c for c in split.charges if c.payer is Payer.EMPLOYER_FUND]
+    assert charge.reason.basis is not None
+    assert charge.reason.basis.threshold is not None
+    assert charge.reason.basis.threshold.clause.quote == "样本"
+
+
+def test_a_threshold_of_nothing_is_not_told():
+    """Zero yuan are no hurdle."""
+    text = Text().fund("pooled", ratio="0.6")
+    text.fund("more", "employer_fund", deductible='yuan = "0"\nper = "visit"')
+
+    assert bases(split_of(bill(100_00), text.pack())) == {}
 
 
 def test_every_figure_a_pack_may_name_has_its_words():
