@@ -407,15 +407,19 @@ def test_f5_keeps_what_is_on_the_counter(counter):
 
 
 def test_a_bill_can_be_typed(counter):
-    """Without a POS and without a sample: item, quantity, Enter, F3."""
+    """Without a POS and without a sample: item, days, Enter, F3."""
     counter.page.keyboard.press("Tab")
     if counter.page.locator("[data-action=clear]").count():
         counter.page.locator("[data-action=clear]").click()
         expect(counter.page.locator("#bill tbody")).to_have_count(0)
     counter.page.locator("#typed-item").focus()
     counter.page.keyboard.type("XA0001")
+    for _ in range(3):
+        counter.page.keyboard.press("Tab")
+    counter.page.keyboard.type("3")
     counter.page.keyboard.press("Enter")
     expect(counter.page.locator("#bill tbody tr")).to_have_count(1)
+    expect(counter.page.locator("#bill tbody tr")).to_contain_text("3 天用量")
     expect(counter.page.locator("#typed-item")).to_be_focused()
     counter.read_card()
     counter.press("F3")
