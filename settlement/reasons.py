@@ -246,6 +246,7 @@ class _Fund:
         band = next((b for b in plan.bands if at(b.part)), plan.bands[0])
         exact = at(band.part) * self._ratio(band)
         core = f"{Money(at(band.part))} x {percent(self._ratio(band))}"
+        core, exact = self._with_spare(core, exact, 0)
         arithmetic = _arrow(f"{core} = {yuan(exact)}", exact, Money.ZERO)
         rule = "band" if self._ratio(band) else "no_pooled_benefit"
         reason = self._band_reason(band, rule)
@@ -262,7 +263,8 @@ class _Fund:
         shares = list(self._shares())
         for band, exact, due in shares:
             core = f"{self._span(band)} x {percent(self._ratio(band))}"
-            yield core, exact, due, self._band_reason(band, "band")
+            spared, comes_to = self._with_spare(core, exact, due)
+            yield spared, comes_to, due, self._band_reason(band, "band")
         owed = sum(due for _, _, due in shares)
         more = at(plan.due) - owed
         if plan.least is not None and at(plan.least_due) > owed:
@@ -310,6 +312,15 @@ class _Fund:
                 now = max(dues[number] + spare, 0)
                 spare -= now - dues[number]
                 dues[number] = now
+
+    def _with_spare(self, core: str, exact: Fraction, due: int) -> tuple[str, Fraction]:
+        """Write out the unit that a band took or gave because two sums are rounded."""
+        unit = self.plan.rounding.how.unit_fen
+        spare = int((due - exact) / unit) * unit
+        if not spare:
+            return core, exact
+        sign = "+" if spare > 0 else "-"
+        return f"{core} {sign} {Money(abs(spare))}", exact + spare
 
     @property
     def _cumulative(self) -> bool:
@@ -441,7 +452,9 @@ def _hospital(pack: Pack, plan: Plan, registers: tuple[int, ...]) -> list[Charge
         total = Money(registers[plan.figures["total"]])
         in_scope = Money(registers[plan.figures["in_scope"]])
         amount = Money(over_quota)
-        arithmetic = f"min({total} - {whole}, {in_scope}) = {amount}"
+        # What lies above a price limit is the hospital's already.
+        counted = f"{total} - {Money(over_limit)}" if over_limit else str(total)
+        arithmetic = f"min({counted} - {whole}, {in_scope}) = {amount}"
         reason = Reason("quota", str(whole), arithmetic, quota.clause)
         out.append(Charge(Payer.HOSPITAL, amount, reason))
     return out

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
+
+import pytest
 
 from settlement.claim import Accumulators, Claim
 from settlement.engine import settle
 from settlement.explain import check
 from settlement.money import Money
 from settlement.policy import Pack
-from settlement.split import Split
+from settlement.split import Payer, Split
+from tests.independent.random_packs import Bills, random_pack, seeded
 from tests.independent.small_packs import Text, bill
 
 HALF_THEN_NOTHING = (
     'bands = [{ from = "0", to = "1", ratio = "0.5" }, '
     '{ from = "1", to = "unlimited", ratio = "0" }]'
 )
+SEED = 20261124
+BILLS = 8
 ROUND_UP = {"rounding": 'unit_fen = %d\nmode = "up"\nat = "sum"'}
 
 
@@ -91,3 +97,56 @@ def test_an_upfront_share_with_many_decimals():
     text = Text(frame={"scope.upfront": 'ratio = "0.333333"'})
 
     explained(bill(1_01), text.fund("pooled", ratio="0.3333333333").pack())
+
+
+def test_a_quota_beside_a_price_limit_that_the_hospital_bears():
+    """What lies above the limit is taken off before the quota is looked at."""
+    frame = {
+        "scope.over_price_limit": 'bearer = "hospital"',
+        "scope.quota": 'yuan = "40"',
+    }
+    pack = Text(frame=frame).fund("pooled", ratio="0.5").pack()
+    limited = bill(100_00)
+    (line,) = limited.lines
+    limited = replace(limited, lines=(replace(line, price_limit=Fraction(70)),))
+
+    split = explained(limited, pack)
+
+    assert split.paid_by(Payer.HOSPITAL) == Money(60_00)
+    told = {charge.reason.arithmetic for charge in split.charges}
+    assert "min(100.00 - 30.00 - 40.00, 70.00) = 30.00" in told
+
+
+@pytest.mark.parametrize(
+    ("fen", "paid", "told"),
+    [
+        (200_00, 99_00, "200.00 x 50% - 1.00 = 99.00"),
+        (2_00, 0, "2.00 x 50% - 1.00 = 0.00"),
+    ],
+)
+def test_a_yuan_less_than_the_band_owes_is_written_out(fen: int, paid: int, told: str):
+    """Whole yuan, and the year has paid one more than its sum owed."""
+    base = 'plus = ["in_scope"]\nspan = "cumulative"\naxis = "gross"'
+    base += '\nentered = ["scope_entered"]\npaid = ["pooled_inpatient_paid"]'
+    frame = {"rounding": ROUND_UP["rounding"] % 100}
+    text = Text(frame=frame).fund("pooled", ratio="0.5", base=base)
+    before = Accumulators(2024, pooled_inpatient_paid=Money(1_00))
+
+    split = explained(replace(bill(fen), before=before), text.pack())
+
+    assert split.fund_total == Money(paid)
+    (pooled,) = (c for c in split.charges if c.payer is Payer.POOLED_FUND)
+    assert pooled.reason.arithmetic == told
+
+
+@pytest.mark.parametrize("number", range(100, 260))
+def test_explanations_of_many_more_packs_prove_themselves(number):
+    """What its own verifier refuses cannot be quoted, so none may be refused."""
+    pack = random_pack(seeded(SEED, number))
+    bills = Bills(pack, seeded(SEED, number, "explain"))
+    for _ in range(BILLS):
+        claim = bills.bill()
+        claim = replace(claim, visit=replace(claim.visit, known_on=None))
+        outcome = settle(claim, pack)
+        if isinstance(outcome, Split):
+            check(outcome)
