@@ -22,6 +22,9 @@ OPTIONS = (
     "--generate-hashes",
     f"--exclude-newer={COOL_DOWN}",
     "--upgrade",
+    # An older pip takes a package with an extra for another one than the package
+    # pinned without it, and then finds it not pinned at all.
+    "--no-strip-extras",
     # A lock is for every machine: it names no host and no folder of this one.
     "--no-config",
     "--no-header",

@@ -11,6 +11,8 @@ from tests.test_architecture import ROOMS
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = sorted(ROOT.glob("requirements*.lock"))
 SIZE_LIMIT = 120
+#: How a lock pins a package: its name, its extras if it has any, one version.
+PINNED = re.compile(r"(?m)^([a-z0-9-]+)(?:\[[a-z0-9,-]+\])?==([0-9][0-9a-z.]*)(?: |;)")
 TEXT = {".py", ".md", ".toml", ".lock", ".html", ".css", ".js", ".yaml", ".typ", ""}
 #: Where a fact was read in public may be cited; where this machine lies may not.
 MACHINE = re.compile(r"/w[o]rk/|/root/|/home/[a-z]|\.\./shared|\.library\b|/opt/pypi")
@@ -44,7 +46,7 @@ def test_every_locked_package_has_one_version_and_its_hashes(lock):
 
     assert packages
     for package in packages:
-        assert re.match(r"[a-z0-9-]+==[0-9][0-9a-z.]*( |;)", package), package[:60]
+        assert PINNED.match(package), package[:60]
         assert "--hash=sha256:" in package, package[:60]
 
 
@@ -53,7 +55,7 @@ def test_what_several_locks_hold_has_one_version():
     versions: dict[str, set[str]] = {}
     for lock in LOCKS:
         text = lock.read_text(encoding="utf-8")
-        for name, version in re.findall(r"(?m)^([a-z0-9-]+)==([^ ;\\]+)", text):
+        for name, version in PINNED.findall(text):
             versions.setdefault(name, set()).add(version)
 
     assert {name for name, found in versions.items() if len(found) > 1} == set()
@@ -87,7 +89,7 @@ def test_the_makefile_has_no_logic():
 
     assert set(targets) == {
         *("setup", "run", "demo", "test"),
-        *("check", "cover", "fuzz", "bench", "lock", "image"),
+        *("check", "cover", "fuzz", "certificate", "bench", "lock", "image"),
     }
     assert "\t" not in text
 
