@@ -3,7 +3,8 @@
 ``setup.py run``    .venv with the locked packages, and the PC/SC link where it builds
 ``setup.py setup``  the same, and says again if the PC/SC link is off
 ``setup.py check``  the same, and the development packages
-``setup.py test``   the same, Chromium, and the PC/SC service with emulated readers
+``setup.py test``   the same, Chromium, PostgreSQL, and the PC/SC service with
+                    emulated readers
 
 Standard library only, and readable by an old Python, which it turns away in a
 sentence. As root on Debian it installs system packages itself; anybody else is told
@@ -64,6 +65,8 @@ CARD_STACK = {
     "libpcsclite-dev": "/usr/include/PCSC/winscard.h",
     "softhsm2": "/usr/lib/softhsm/libsofthsm2.so",
 }
+#: Where Debian puts the servers it has; elsewhere they are on the path.
+POSTGRESQL = "/usr/lib/postgresql"
 BROWSERS = ("chromium", "chromium-browser")
 LOG_TAIL = 12
 
@@ -115,6 +118,7 @@ def prepare(extras: tuple[str, ...], *, remind: bool) -> None:
     if "browser" in extras:
         _browser()
         _card_stack()
+        _postgresql()
 
 
 # --- the virtual environment ---
@@ -243,6 +247,23 @@ def _card_stack() -> None:
     _say(
         f"{' '.join(missing)} is missing: the tests through the real PC/SC service "
         f"and the HSM are skipped. To run them: {_command(missing)}"
+    )
+
+
+# --- the database of a hospital group ---
+
+
+def _postgresql() -> None:
+    """Install the server the centre's tests start, or say what they skip without."""
+    if shutil.which("initdb") or list(Path(POSTGRESQL).glob("*/bin/initdb")):
+        return
+    if not sys.platform.startswith("linux"):
+        return
+    if _is_debian_root() and _apt(["postgresql"]):
+        return
+    _say(
+        "postgresql is missing: the centre's tests on it are skipped. To run them: "
+        f"{_command(['postgresql'])}"
     )
 
 

@@ -111,6 +111,11 @@ class Book:
         """Let go of every connection."""
         self._engine.dispose()
 
+    @property
+    def dialect(self) -> str:
+        """Name the database: ``sqlite`` or ``postgresql``."""
+        return self._engine.dialect.name
+
     def now(self) -> dt.datetime:
         """Tell the centre's time, to the second, without a zone."""
         return self._now().replace(tzinfo=None, microsecond=0)

@@ -384,9 +384,9 @@ def reference(info: Answer) -> Answer:
     return {"data": {name: info[name] for name in names} | {"psn_no": person_id}}
 
 
-def open_book(folder: Path, clock: Clock) -> Book:
+def open_book(folder: Path, clock: Clock, url: str = "") -> Book:
     """A new book with the enrolled persons."""
-    book = Book(f"sqlite:///{folder / 'centre.db'}", clock)
+    book = Book(url or f"sqlite:///{folder / 'centre.db'}", clock)
     seed(book, (FIRST, SUSPENDED))
     return book
 

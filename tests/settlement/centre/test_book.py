@@ -77,9 +77,9 @@ HOLDER = Enrolment(
 
 
 @pytest.fixture
-def book(tmp_path: Path) -> Iterator[Book]:
+def book(database_url: str) -> Iterator[Book]:
     """A book with one holder in it."""
-    kept = Book(f"sqlite:///{tmp_path / 'centre.db'}", lambda: NOON)
+    kept = Book(database_url, lambda: NOON)
     persons.seed(kept, (HOLDER,))
     yield kept
     kept.close()
@@ -355,7 +355,7 @@ def test_a_cancelled_settlement_is_not_reversed_as_well(book: Book) -> None:
         inbox.reverse(page, arrived(1), msgid=msgid(3))
 
 
-def test_a_message_reversed_before_it_came_is_refused_when_it_comes(
+def test_f05_a_message_reversed_before_it_came_is_refused_when_it_comes(
     book: Book,
 ) -> None:
     """A reversal that overtakes its original must win, or the patient pays."""
@@ -457,7 +457,7 @@ def test_a_statement_counts_by_the_day_it_was_settled(book: Book) -> None:
         assert records.in_period(page, yesterday) == ()
 
 
-def test_eight_counters_at_once_never_lose_an_accumulator(book: Book) -> None:
+def test_f21_eight_counters_at_once_never_lose_an_accumulator(book: Book) -> None:
     """Two windows, one patient: each settlement sees what the other one booked."""
 
     def counter(serial: int) -> None:

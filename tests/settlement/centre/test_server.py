@@ -55,9 +55,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def book(tmp_path: Path, clock: Clock) -> Iterator[Book]:
-    """The centre's book with two persons."""
-    kept = open_book(tmp_path, clock)
+def book(tmp_path: Path, clock: Clock, database_url: str) -> Iterator[Book]:
+    """The centre's book with two persons, on either database."""
+    kept = open_book(tmp_path, clock, database_url)
     yield kept
     kept.close()
 
