@@ -11,6 +11,9 @@ from __future__ import annotations
 
 from settlement.errors import SettlementError
 
+#: Why an outcome is unknown: the centre says it has had this 报文ID before.
+REPEATED = "message-repeated"
+
 
 class CentreError(SettlementError):
     """A message to the centre did not come to a good end."""

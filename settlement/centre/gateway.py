@@ -8,22 +8,15 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-import urllib3
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    NameResolutionError,
-    NewConnectionError,
-    ReadTimeoutError,
-)
-
 from settlement.centre import gate, replies, requests, statement
 from settlement.centre.errors import (
+    REPEATED,
     CentreError,
     CentreGatewayError,
     CentreNotSentError,
@@ -34,6 +27,7 @@ from settlement.centre.port import (
     CentreSettlement,
     Certificate,
     Entitlement,
+    LateAnswer,
     Order,
     Person,
     StatementGroup,
@@ -42,19 +36,20 @@ from settlement.centre.port import (
     TotalsVerdict,
 )
 from settlement.centre.replies import Json, UnreadableAnswerError
+from settlement.centre.wire import HttpWire, Late, Wire
 from settlement.claim import Accumulators, Insurance, VisitKind
 from settlement.money import Money
 from settlement.nhsa import Infno, identity_faults
 from settlement.split import SettledAmounts
 
+log = logging.getLogger(__name__)
 Read = TypeVar("Read")
 
 #: Asks the reference centre, in demonstration mode, to spoil its answer.
 FAULT_HEADER = "X-Demo-Fault"
-#: 人员类别 sent with an order where the terminal knows none better: 城乡居民.
 _BAD_REQUEST, _SERVER_ERROR = 400, 500
-#: No answer of the interface is larger (input and output are C(40000)); files are.
-MAX_ANSWER = 80 * 1024 * 1024
+#: 交易状态码 (infcode); real gateways send them as numbers and as text.
+_ACCEPTED, _REFUSED = "0", "-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +66,14 @@ class GatewaySettings:
     operator_name: str = "窗口"
     connect_timeout_s: float = 3.0
     read_timeout_s: float = 8.0
+    late_answer_s: float = 120.0  #: how long money's answers are listened for after it
     api_version: str = "1.0.0"
+    #: How the centre words that it has had the 报文ID before. We send none twice, so
+    #: somebody between us did: what became of the first is not said by this answer.
+    repeated_words: tuple[str, ...] = ("报文ID重复",)
+    #: How the centre words that our sign-in counts no longer: it says nothing of the
+    #: message, which was not carried out; the next one signs in again.
+    sign_in_words: tuple[str, ...] = ("签到流水号",)
 
 
 class Gateway:
@@ -83,8 +85,15 @@ class Gateway:
         *,
         msgids: Callable[[], str],
         now: Callable[[], dt.datetime],
+        wire: Wire | None = None,
     ) -> None:
         self._settings = settings
+        self._wire = wire or HttpWire(
+            settings.url,
+            connect_timeout_s=settings.connect_timeout_s,
+            read_timeout_s=settings.read_timeout_s,
+            late_answer_s=settings.late_answer_s,
+        )
         self._msgids = msgids
         self._now = now
         self._sign_guard = threading.Lock()
@@ -175,7 +184,11 @@ class Gateway:
         return found
 
     def settle(
-        self, order: Order, expected: SettledAmounts, msgid: str
+        self,
+        order: Order,
+        expected: SettledAmounts,
+        msgid: str,
+        late: LateAnswer | None = None,
     ) -> CentreSettlement:
         """Settle (2207, 2102) under a msgid that is durable already."""
         sign_no = self._signed_in()
@@ -185,23 +198,37 @@ class Gateway:
         else:
             infno = Infno.OUTPATIENT_SETTLE
             node = requests.clinic(order, expected)
-        output = self._send(infno, node, order.insured_region, msgid, sign_no)
-        found = _read(lambda: replies.settlement(output, self._zone()))
-        _check(found, total=order.total_fee, msgid=msgid, booked=True)
-        return found
+
+        def booked(output: dict[str, Json]) -> CentreSettlement:
+            found = _read(lambda: replies.settlement(output, self._zone()))
+            _check(found, total=order.total_fee, msgid=msgid, booked=True)
+            return found
+
+        said = (infno, node, order.insured_region, msgid, sign_no)
+        return self._book(said, booked, late)
 
     def cancel(
-        self, settled: CentreSettlement, kind: VisitKind, region: str, msgid: str
+        self,
+        settled: CentreSettlement,
+        kind: VisitKind,
+        region: str,
+        msgid: str,
+        late: LateAnswer | None = None,
     ) -> CentreSettlement:
         """Take a settlement back whole (2208, 2103)."""
         sign_no = self._signed_in()
         pharmacy = kind is VisitKind.PHARMACY
         infno = Infno.PHARMACY_CANCEL if pharmacy else Infno.OUTPATIENT_CANCEL
         node = requests.cancellation(settled)
-        output = self._send(infno, node, region, msgid, sign_no)
-        found = _read(lambda: replies.settlement(output, self._zone(), like=settled))
-        _check(found, total=-settled.amounts.total_fee, msgid=msgid, booked=True)
-        return found
+
+        def booked(output: dict[str, Json]) -> CentreSettlement:
+            found = _read(
+                lambda: replies.settlement(output, self._zone(), like=settled)
+            )
+            _check(found, total=-settled.amounts.total_fee, msgid=msgid, booked=True)
+            return found
+
+        return self._book((infno, node, region, msgid, sign_no), booked, late)
 
     def reverse(self, person_id: str, region: str, msgid: str, infno: str) -> None:
         """Reverse a message by its msgid (2601)."""
@@ -295,12 +322,48 @@ class Gateway:
     ) -> dict[str, Json]:
         number = self.sign_in() if sign_no is None else sign_no
         answer = self._exchange(infno, node, region, self._msgids(), number)
-        return _output(answer, listed=not node_name)
+        return self._opened(answer, listed=not node_name)
 
-    def _send(
-        self, infno: Infno, node: requests.Node, region: str, msgid: str, sign_no: str
-    ) -> dict[str, Json]:
-        return _output(self._exchange(infno, node, region, msgid, sign_no))
+    def _opened(self, content: bytes, *, listed: bool = False) -> dict[str, Json]:
+        """Open the envelope; a sign-in that lapsed is no verdict on the message."""
+        try:
+            return _output(content, listed=listed)
+        except CentreRejectedError as error:
+            if not error.reason.startswith(self._settings.sign_in_words):
+                raise
+            with self._sign_guard:
+                self._signed_on = None
+            why = "signed-out"
+            raise CentreNotSentError(why) from error
+
+    def _book(
+        self,
+        said: tuple[Infno, requests.Node, str, str, str],
+        booked: Callable[[dict[str, Json]], CentreSettlement],
+        late: LateAnswer | None,
+    ) -> CentreSettlement:
+        """Send what moves money, once; an answer after we gave up goes to *late*."""
+
+        def answered(content: bytes) -> CentreSettlement:
+            try:
+                return booked(self._opened(content))
+            except CentreRejectedError as error:
+                if error.reason.startswith(self._settings.repeated_words):
+                    raise CentreUnknownError(REPEATED) from error
+                raise
+
+        def heard(status: int, content: bytes) -> None:
+            if late is None:
+                return
+            try:
+                late(answered(_content(status, content)))
+            except CentreRejectedError as error:
+                late(error)
+            except CentreError as error:
+                # It says nothing to rely on, so all stays as it was.
+                log.info("centre.late_answer_unusable", extra={"code": error.code})
+
+        return answered(self._exchange(*said, late=heard if late else None))
 
     def _download(self, file_no: str, filename: str) -> bytes:
         node = requests.download(file_no, filename, self._settings.institution_code)
@@ -308,11 +371,18 @@ class Gateway:
             Infno.FILE_DOWNLOAD, node, "", self._msgids(), self.sign_in()
         )
         if answer[:1] == b"{":
-            _output(answer)  # raises the rejection that came instead of a file
+            self._opened(answer)  # raises what came instead of a file
         return answer
 
-    def _exchange(
-        self, infno: Infno, node: requests.Node, region: str, msgid: str, sign_no: str
+    def _exchange(  # noqa: PLR0913 - what an envelope is made of
+        self,
+        infno: Infno,
+        node: requests.Node,
+        region: str,
+        msgid: str,
+        sign_no: str,
+        *,
+        late: Late | None = None,
     ) -> bytes:
         """Send one message and return the body of a 200; never twice."""
         settings = self._settings
@@ -328,42 +398,10 @@ class Gateway:
             node=node,
         )
         headers = self._headers(infno)
-        # A pool of its own for each message: a kept connection that the other side
-        # has just closed would fail after sending, and be taken for unsent.
-        with urllib3.PoolManager(
-            retries=False,
-            timeout=urllib3.Timeout(
-                connect=settings.connect_timeout_s, read=settings.read_timeout_s
-            ),
-        ) as pool:
-            try:
-                response = pool.request(
-                    "POST",
-                    settings.url,
-                    body=json.dumps(body, ensure_ascii=False).encode(),
-                    headers=headers,
-                    preload_content=False,
-                )
-                content = response.read(MAX_ANSWER, decode_content=False)
-                response.release_conn()
-            except (
-                NewConnectionError,
-                NameResolutionError,
-                ConnectTimeoutError,
-            ) as error:
-                raise CentreNotSentError(type(error).__name__) from error
-            except ReadTimeoutError as error:
-                why = "time-out"
-                raise CentreUnknownError(why) from error
-            except (HTTPError, OSError) as error:
-                why = "broken-pipe"
-                raise CentreUnknownError(why) from error
-        if response.status >= _SERVER_ERROR:
-            why = f"http-{response.status}"
-            raise CentreUnknownError(why)
-        if response.status >= _BAD_REQUEST:
-            raise _gateway_error(response.status, content)
-        return content
+        status, content = self._wire.post(
+            headers, json.dumps(body, ensure_ascii=False).encode(), late=late
+        )
+        return _content(status, content)
 
     def _headers(self, infno: str) -> dict[str, str]:
         fields = {
@@ -380,6 +418,21 @@ class Gateway:
         return fields
 
 
+def _content(status: int, content: bytes) -> bytes:
+    """Return the body of an answer that is one.
+
+    Raises:
+        CentreUnknownError: the server failed with the message in hand.
+        CentreGatewayError: the gateway turned it away.
+    """
+    if status >= _SERVER_ERROR:
+        why = f"http-{status}"
+        raise CentreUnknownError(why)
+    if status >= _BAD_REQUEST:
+        raise _gateway_error(status, content)
+    return content
+
+
 def _output(content: bytes, *, listed: bool = False) -> dict[str, Json]:
     """Open the envelope: the output of an accepted message, or its refusal.
 
@@ -393,8 +446,13 @@ def _output(content: bytes, *, listed: bool = False) -> dict[str, Json]:
     except UnreadableAnswerError as error:
         why = "unparsable"
         raise CentreUnknownError(why) from error
-    if code != "0":
+    if code == _REFUSED:
         raise CentreRejectedError(replies.text(envelope, "err_msg"))
+    if code != _ACCEPTED:
+        # The interface has two codes. A third one proves nothing, least of all that
+        # nothing was booked.
+        why = "unparsable infcode"
+        raise CentreUnknownError(why)
     output = envelope.get("output")
     if listed:
         return {"rows": output}

@@ -7,11 +7,13 @@ and the small in-memory centre the tests drive faults with.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from settlement import nhsa
+from settlement.centre.errors import CentreRejectedError
 from settlement.claim import (
     Accumulators,
     Assistance,
@@ -136,6 +138,11 @@ class CentreSettlement:
     refunded: bool = False  #: 退费结算标志, as 5203 tells it
 
 
+#: Told the answer to a message about money that came after its sender gave up: what
+#: it booked, or that the centre refused it. Called once at most, from any thread.
+LateAnswer = Callable[[CentreSettlement | CentreRejectedError], None]
+
+
 @dataclass(frozen=True, slots=True)
 class StatementGroup:
     """Our totals for one insurance x clearing type x office over some days (3201)."""
@@ -240,12 +247,21 @@ class Centre(Protocol):
         """Ask what a settlement would come to (2206, or 2101 at a pharmacy)."""
 
     def settle(
-        self, order: Order, expected: SettledAmounts, msgid: str
+        self,
+        order: Order,
+        expected: SettledAmounts,
+        msgid: str,
+        late: LateAnswer | None = None,
     ) -> CentreSettlement:
         """Settle (2207, or 2102 at a pharmacy) under a durable msgid."""
 
     def cancel(
-        self, settled: CentreSettlement, kind: VisitKind, region: str, msgid: str
+        self,
+        settled: CentreSettlement,
+        kind: VisitKind,
+        region: str,
+        msgid: str,
+        late: LateAnswer | None = None,
     ) -> CentreSettlement:
         """Take a settlement back whole (2208, 2103); answers the negative record."""
 

@@ -194,7 +194,7 @@ UNKNOWN = {
     "no JSON": (settling(http(200, b"<html>")), "unparsable"),
     "cut off": (
         settling(b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{"),
-        "unparsable",
+        "broken-pipe",
     ),
     "no amounts": (settling(accepted({"setlinfo": {}})), "unparsable"),
     "another message": (settling(booked(medins_setl_id="X")), "identity-broken msgid"),
