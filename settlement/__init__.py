@@ -28,10 +28,13 @@ ledger      balanced postings
 lifecycle   the states of a settlement and the only ways between them
 reconcile   our book against the centre's, differences by kind
 facts       values as the journal keeps them: JSON with amounts as text
+msgids      numbers for messages, never given out twice
 schema      the journal's tables, triggers and migrations (SQLite)
 chain       the hash chain over the final bytes, and its anchor beside the file
 journal     the terminal's own durable record (SQLite through sqlite-utils)
+journal_opening  its files judged before anything is written: damage is left as found
 journal_proof  the proof: edited, deleted, reordered or truncated rows, each named
+journal_sweep  the same proof in one quick pass, which names nothing
 lean_sqlite    sqlite-utils without the analytics it would pull in
 filelock    one process at a time
 journal_errors  what can go wrong with the record

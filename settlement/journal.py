@@ -16,16 +16,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from settlement.chain import (
     GENESIS,
+    Anchor,
     Head,
     Row,
-    anchor_path,
     digest_of,
-    read_anchor,
-    write_anchor,
 )
 from settlement.facts import JsonValue
 from settlement.filelock import FileLock
@@ -36,10 +34,12 @@ from settlement.journal_errors import (
     JournalStoppedError,
     UnknownSettlementError,
 )
+from settlement.journal_opening import Opening, judge
 from settlement.lean_sqlite import Database
 from settlement.ledger import Account, Entry, Posting
 from settlement.lifecycle import FINAL, OPEN, State, may_go
 from settlement.money import Money
+from settlement.msgids import Msgids
 from settlement.schema import MIGRATIONS, PRAGMAS
 from settlement.seal import Sealer
 
@@ -47,10 +47,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 T = TypeVar("T")
-
-#: A terminal owns this many numbers of every second, of the institution's 10 000.
-NUMBERS_PER_TERMINAL = 1000
-_SECOND = "%Y%m%d%H%M%S"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +134,11 @@ class Journal:
         self._path = path
         self._lock = lock
         self._sealer = sealer
-        self._institution = institution
-        self._terminal_no = terminal_no
         self._now = now
+        self._msgids = Msgids(institution, terminal_no, now=now)
         self._stopped = ""
         self._open_ids: dict[str, None] = {}
+        self._live: dict[str, Record] = {}  #: what the writer knows of open ones
         self._readers = threading.local()
         self._all_readers: list[sqlite3.Connection] = []
         self._guard = threading.Lock()
@@ -211,32 +207,27 @@ class Journal:
 
         A clock that steps back does not bring an old second back.
         """
+        return self._msgids.draw(self._promise)
 
-        def work() -> str:
-            rows = list(self._db.query("SELECT second, number FROM counter"))
-            second = self._now().strftime(_SECOND)
-            number = 0
-            if rows and str(rows[0]["second"]) >= second:
-                second = str(rows[0]["second"])
-                number = int(rows[0]["number"]) + 1
-                if number == NUMBERS_PER_TERMINAL:
-                    later = dt.datetime.strptime(second, _SECOND) + dt.timedelta(  # noqa: DTZ007 - only the digits count
-                        seconds=1
-                    )
-                    second, number = later.strftime(_SECOND), 0
+    def _promise(self, until: str) -> None:
+        """Make durable that numbers up to the second *until* may be given out."""
+
+        def work() -> None:
             self._db.execute(
-                "INSERT INTO counter (name, second, number) VALUES ('msgid', ?, ?) "
+                "INSERT INTO counter (name, second, number) VALUES ('msgid', ?, 0) "
                 "ON CONFLICT (name) DO UPDATE SET second = excluded.second, "
                 "number = excluded.number",
-                [second, number],
+                [until],
             )
-            mine = self._terminal_no * NUMBERS_PER_TERMINAL + number
-            return f"{self._institution}{second}{mine:04d}"
 
-        return self._write(work)
+        self._write(work)
 
-    def intend(self, intent: Intent) -> Record:
+    def intend(self, intent: Intent, *, sending: bool = False) -> Record:
         """Make an intent durable: nothing is sent before this returns.
+
+        Args:
+            intent: What is to be sent.
+            sending: It is sent at once: SENDING becomes durable in the same commit.
 
         Raises:
             IntentKnownError: the key, or a living settlement of the bill, exists.
@@ -267,21 +258,30 @@ class Journal:
             row = self._append(
                 intent.settlement_id, State.INTENT, body, intent.personal
             )
-            self._db.table("intent").insert(
-                {
-                    "settlement_id": intent.settlement_id,
-                    "seq": row.seq,
-                    "bill_no": intent.bill_no,
-                    "kind": intent.kind,
-                    "msgid": intent.msgid,
-                    "infno": intent.infno,
-                    "person_id": intent.person_id,
-                    "insured_region": intent.insured_region,
-                    "created_on": created_on,
-                }
+            self._db.execute(
+                "INSERT INTO intent (settlement_id, seq, bill_no, kind, msgid, infno, "
+                "person_id, insured_region, created_on) VALUES (?,?,?,?,?,?,?,?,?)",
+                [
+                    intent.settlement_id,
+                    row.seq,
+                    intent.bill_no,
+                    intent.kind,
+                    intent.msgid,
+                    intent.infno,
+                    intent.person_id,
+                    intent.insured_region,
+                    created_on,
+                ],
             )
             self._keep_key(row, intent.settlement_id, body["key"])
-            return self._fold([row])
+            record = _begun(intent, row)
+            if sending:
+                sent = self._append(
+                    intent.settlement_id, State.SENDING, {"facts": {}}, {}
+                )
+                record = _stepped(record, State.SENDING, {}, sent)
+            self._live[intent.settlement_id] = record
+            return record
 
         return self._write(work)
 
@@ -310,7 +310,7 @@ class Journal:
         """
 
         def work() -> Record:
-            before = self.record(settlement_id)
+            before = self._live.get(settlement_id) or self.record(settlement_id)
             if not may_go(before.state, to):
                 raise IllegalStepError(settlement_id, before.state, to)
             body: dict[str, JsonValue] = {"facts": dict(facts)}
@@ -330,26 +330,19 @@ class Journal:
                     "body": stored.body.decode(),
                 }
                 row = self._append(settlement_id, to, body, {}, at)
-                self._db.table("answer").insert(
-                    {
-                        "key": key,
-                        "seq": row.seq,
-                        "status": stored.status,
-                        "body": stored.body,
-                    }
+                self._db.execute(
+                    "INSERT INTO answer (key, seq, status, body) VALUES (?,?,?,?)",
+                    [key, row.seq, stored.status, stored.body],
                 )
             else:
                 row = self._append(settlement_id, to, body, {})
             for number, leg in enumerate(legs):
-                self._db.table("posting").insert(
-                    {
-                        "seq": row.seq,
-                        "leg": number,
-                        "account": leg.account.value,
-                        "fen": leg.amount.fen,
-                    }
+                self._db.execute(
+                    "INSERT INTO posting (seq, leg, account, fen) VALUES (?,?,?,?)",
+                    [row.seq, number, leg.account.value, leg.amount.fen],
                 )
-            done = self._fold(self._rows_of(self._db, settlement_id))
+            done = _stepped(before, to, facts, row)
+            self._keep_live(done)
             return replace(done, answer=stored)
 
         return self._write(work)
@@ -369,7 +362,7 @@ class Journal:
         """
 
         def work() -> Record:
-            before = self.record(settlement_id)
+            before = self._live.get(settlement_id) or self.record(settlement_id)
             if not may_go(before.state, State.CANCELLING):
                 raise IllegalStepError(settlement_id, before.state, State.CANCELLING)
             if self.key(key) is not None:
@@ -380,7 +373,10 @@ class Journal:
             }
             row = self._append(settlement_id, State.CANCELLING, body, {})
             self._keep_key(row, settlement_id, body["key"])
-            return self._fold(self._rows_of(self._db, settlement_id))
+            done = _stepped(before, State.CANCELLING, facts, row)
+            done = replace(done, cancel_key=key)
+            self._keep_live(done)
+            return done
 
         return self._write(work)
 
@@ -407,10 +403,19 @@ class Journal:
 
     def answer(self, key: str) -> Answer | None:
         """Return the stored answer of *key*; None while it is undecided."""
-        rows = self._query("SELECT status, body FROM answer WHERE key = ?", key)
+        rows = self._query(
+            "SELECT answer.status, answer.body AS said, entry.* "
+            "FROM answer JOIN entry USING (seq) WHERE answer.key = ?",
+            key,
+        )
         if not rows:
             return None
-        return Answer(int(str(rows[0]["status"])), _bytes(rows[0]["body"]))
+        answer = Answer(int(str(rows[0]["status"])), _bytes(rows[0]["said"]))
+        kept = self._body_of(self._sound(rows[0])).get("answer")
+        same = {"key": key, "status": answer.status, "body": answer.body.decode()}
+        if kept != same:
+            self._damaged("an answer is not the one its entry holds")
+        return answer
 
     def record(self, settlement_id: str) -> Record:
         """Return a settlement as its entries tell it.
@@ -468,10 +473,16 @@ class Journal:
             "WHERE settlement_id = ? ORDER BY seq, leg",
             settlement_id,
         )
-        return tuple(
-            Posting(Account(str(row["account"])), Money(int(str(row["fen"]))))
-            for row in rows
-        )
+        legs = [(str(row["account"]), int(str(row["fen"]))) for row in rows]
+        entries = self._rows_of(self._reader(), settlement_id)
+        kept = [
+            tuple(leg)
+            for row in entries
+            for leg in self._body_of(row).get("postings", [])
+        ]
+        if legs != kept:
+            self._damaged("postings are not those their entries hold")
+        return tuple(Posting(Account(name), Money(fen)) for name, fen in legs)
 
     def head(self) -> Head:
         """Return the newest entry's number and digest, for the day-end slip."""
@@ -484,31 +495,26 @@ class Journal:
     # -- inside -----------------------------------------------------------------
 
     def _begin(self) -> None:
+        found = judge(self._path, self._sealer)
         # Made for its owner's eyes only; SQLite gives the log the same rights.
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
         connection = sqlite3.connect(self._path, isolation_level=None)
         try:
             self._db = Database(connection)
-            self._check_file()
+            self._migrate()
             self._load()
-            self._check_anchor()
-        except sqlite3.DatabaseError as error:
+            self._anchor_again(found)
+        except (sqlite3.DatabaseError, ValueError, TypeError) as error:
             connection.close()
             raise JournalDamagedError(self._path.name, str(error)) from error
         except BaseException:
             connection.close()
             raise
 
-    def _check_file(self) -> None:
+    def _migrate(self) -> None:
         for pragma in PRAGMAS:
             self._db.execute(pragma)
-        (found,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
-        if found != "ok":
-            raise JournalDamagedError(self._path.name, str(found))
         (done,) = self._db.execute("PRAGMA user_version").fetchone()
-        if done > len(MIGRATIONS):
-            problem = f"its schema is {done}, this program knows {len(MIGRATIONS)}"
-            raise JournalDamagedError(self._path.name, problem)
         for number, script in enumerate(MIGRATIONS, start=1):
             if number > done:
                 self._db.conn.executescript(
@@ -523,6 +529,8 @@ class Journal:
         )
         if last:
             self._head = Head(int(last[0]["seq"]), _bytes(last[0]["digest"]).hex())
+        for row in self._db.query("SELECT second FROM counter WHERE name = 'msgid'"):
+            self._msgids.not_before(str(row["second"]))
         newest: dict[str, str] = {}
         for row in self._db.query(
             "SELECT settlement_id, state FROM entry WHERE state IS NOT NULL "
@@ -533,40 +541,25 @@ class Journal:
             i: None for i, state in newest.items() if State(state) in OPEN
         }
 
-    def _check_anchor(self) -> None:
-        """Refuse a journal that lost its end: keys and settlements would be doubled.
+    def _anchor_again(self, found: Opening) -> None:
+        """Note what was found of the anchor, then make it anew.
 
-        An anchor that is gone, or behind as a power cut leaves it, is noted in the
-        chain before it is made anew, so that the finding is not lost with it.
+        The note comes first, so that the finding is not lost with the old anchor.
         """
-        name, head = self._path.name, self._head
-        anchor = read_anchor(self._path, self._sealer.anchor_key)
-        if anchor is None:
-            if anchor_path(self._path).exists():
-                problem = "its anchor was made with another key, or by somebody else"
-                raise JournalDamagedError(name, problem)
-            if head.seq:
-                self._note_anchor("anchor-missing", {})
-        elif anchor.seq > head.seq:
-            problem = f"row {anchor.seq} was written and row {head.seq} is its last"
-            raise JournalDamagedError(name, problem)
-        elif self._digest_at(anchor.seq) != anchor.digest:
-            problem = f"row {anchor.seq} is not the one that was anchored"
-            raise JournalDamagedError(name, problem)
-        elif head.seq - anchor.seq > 1:
-            self._note_anchor("anchor-behind", {"anchored": anchor.seq})
-        if anchor != self._head:
-            self._anchor()
-
-    def _note_anchor(self, kind: str, facts: Mapping[str, JsonValue]) -> None:
-        body: dict[str, JsonValue] = {"facts": {**facts, "last": self._head.seq}}
-        self._in_transaction(lambda: self._append_note(kind, body, None))
-
-    def _digest_at(self, seq: int) -> str:
-        rows = list(self._db.query("SELECT digest FROM entry WHERE seq = ?", [seq]))
-        return _bytes(rows[0]["digest"]).hex() if rows else GENESIS.hex()
+        if found.note:
+            facts: dict[str, JsonValue] = {"last": self._head.seq}
+            if found.anchored:
+                facts["anchored"] = found.anchored
+            with self._transaction():
+                self._append_note(found.note, {"facts": facts}, None)
+        self._anchor_file = Anchor(self._path, self._sealer.anchor_key)
+        try:
+            self._anchor_file.begin(self._head)
+        except OSError as error:
+            self._stopped = type(error).__name__
 
     def _end(self) -> None:
+        self._anchor_file.close()
         self._db.conn.close()
 
     def _write(self, work: Callable[[], T]) -> T:
@@ -583,6 +576,7 @@ class Journal:
         except BaseException as error:
             # What is in memory must not run ahead of what is on the disk.
             self._head = head
+            self._live.clear()
             with self._guard:
                 self._open_ids = open_ids
             if _is_of_the_disk(error):
@@ -595,7 +589,7 @@ class Journal:
 
     def _anchor(self) -> None:
         try:
-            write_anchor(self._path, self._head, self._sealer.anchor_key)
+            self._anchor_file.write(self._head)
         except OSError as error:
             # The entry is durable; only what comes after it is refused.
             self._stopped = type(error).__name__
@@ -662,18 +656,20 @@ class Journal:
             digest=b"",
         )
         row = replace(row, digest=digest_of(row))
-        self._db.table("entry").insert(
-            {
-                "seq": row.seq,
-                "at": row.at,
-                "settlement_id": row.settlement_id,
-                "kind": row.kind,
-                "state": row.state,
-                "body": row.body,
-                "sealed": row.sealed,
-                "prev": row.prev,
-                "digest": row.digest,
-            }
+        self._db.execute(
+            "INSERT INTO entry (seq, at, settlement_id, kind, state, body, sealed, "
+            "prev, digest) VALUES (?,?,?,?,?,?,?,?,?)",
+            [
+                row.seq,
+                row.at,
+                row.settlement_id,
+                row.kind,
+                row.state,
+                row.body,
+                row.sealed,
+                row.prev,
+                row.digest,
+            ],
         )
         self._head = Head(row.seq, row.digest.hex())
         return row
@@ -682,15 +678,24 @@ class Journal:
         if not isinstance(key, dict):
             msg = "a key is an object"
             raise TypeError(msg)
-        self._db.table("idempotency_key").insert(
-            {
-                "key": str(key["key"]),
-                "seq": row.seq,
-                "digest": str(key["digest"]),
-                "settlement_id": settlement_id,
-                "action": str(key["action"]),
-            }
+        self._db.execute(
+            "INSERT INTO idempotency_key (key, seq, digest, settlement_id, action) "
+            "VALUES (?,?,?,?,?)",
+            [
+                str(key["key"]),
+                row.seq,
+                str(key["digest"]),
+                settlement_id,
+                str(key["action"]),
+            ],
         )
+
+    def _keep_live(self, record: Record) -> None:
+        """Remember an open settlement as its writer left it; forget an ended one."""
+        if record.state in OPEN:
+            self._live[record.settlement_id] = record
+        else:
+            self._live.pop(record.settlement_id, None)
 
     def _unanswered_key(self, record: Record) -> str:
         """Return whose caller waits: an open settlement has exactly one such key."""
@@ -718,17 +723,45 @@ class Journal:
         return found
 
     def _query(self, sql: str, *values: str | int) -> list[dict[str, object]]:
-        return list(self._reader().query(sql, list(values)))
+        with self._reading():
+            return list(self._reader().query(sql, list(values)))
 
     def _rows_of(self, db: Database, settlement_id: str) -> list[Row]:
-        return [
-            row_from(row)
-            for row in db.query(
-                "SELECT * FROM entry WHERE settlement_id = ? AND state IS NOT NULL "
-                "ORDER BY seq",
-                [settlement_id],
-            )
-        ]
+        with self._reading():
+            return [
+                self._sound(row)
+                for row in db.query(
+                    "SELECT * FROM entry WHERE settlement_id = ? "
+                    "AND state IS NOT NULL ORDER BY seq",
+                    [settlement_id],
+                )
+            ]
+
+    def _sound(self, row: Mapping[str, object]) -> Row:
+        """Read one entry; what its digest does not prove is told to nobody."""
+        found = row_from(row)
+        if digest_of(found) != found.digest:
+            self._damaged(f"row {found.seq} is not what its digest says")
+        return found
+
+    def _body_of(self, row: Row) -> dict[str, Any]:
+        with self._reading():
+            body: dict[str, Any] = json.loads(row.body)
+            return body
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Say of whatever does not read that the journal is damaged."""
+        try:
+            yield
+        except (sqlite3.DatabaseError, ValueError, TypeError) as error:
+            # ProgrammingError is ours: a closed journal, a wrong thread.
+            if isinstance(error, sqlite3.ProgrammingError):
+                raise
+            self._damaged(type(error).__name__)
+
+    def _damaged(self, found: str) -> NoReturn:
+        raise JournalDamagedError(self._path.name, found)
 
     def _fold(self, rows: list[Row]) -> Record:
         """Tell a settlement from its entries, oldest first."""
@@ -784,18 +817,56 @@ def row_from(row: Mapping[str, object]) -> Row:
     )
 
 
+def _begun(intent: Intent, row: Row) -> Record:
+    """Return a settlement as its intent leaves it."""
+    at = dt.datetime.fromisoformat(row.at)
+    facts = dict(intent.facts)
+    return Record(
+        settlement_id=intent.settlement_id,
+        state=State.INTENT,
+        since=at,
+        created_at=at,
+        key=intent.key,
+        cancel_key="",
+        bill_no=intent.bill_no,
+        kind=intent.kind,
+        msgid=intent.msgid,
+        infno=intent.infno,
+        person_id=intent.person_id,
+        insured_region=intent.insured_region,
+        sent=False,
+        facts={State.INTENT.value: facts},
+        personal=dict(intent.personal),
+        history=(JournalEntry(row.seq, at, State.INTENT.value, facts),),
+    )
+
+
+def _stepped(
+    before: Record, to: State, facts: Mapping[str, JsonValue], row: Row
+) -> Record:
+    """Return *before* as the entry *row* leaves it."""
+    return _preview(before, to, facts, dt.datetime.fromisoformat(row.at), seq=row.seq)
+
+
 def _preview(
-    before: Record, to: State, facts: Mapping[str, JsonValue], at: dt.datetime
+    before: Record,
+    to: State,
+    facts: Mapping[str, JsonValue],
+    at: dt.datetime,
+    *,
+    seq: int = 0,
 ) -> Record:
     """Return *before* as the next entry will leave it."""
     at = at.astimezone(dt.UTC)
-    entry = JournalEntry(before.history[-1].seq + 1, at, to.value, facts)
+    entry = JournalEntry(seq or before.history[-1].seq + 1, at, to.value, facts)
     return replace(
         before,
         state=to,
         since=at,
+        sent=before.sent or to is State.SENDING,
         facts={**before.facts, to.value: facts},
         history=(*before.history, entry),
+        answer=None,
     )
 
 

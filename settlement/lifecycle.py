@@ -44,15 +44,30 @@ WAYS: dict[State | None, frozenset[State]] = {
     None: frozenset({State.INTENT}),
     State.INTENT: frozenset({State.SENDING, State.UNKNOWN}),
     State.SENDING: frozenset({State.SETTLED, State.REJECTED, State.UNKNOWN}),
-    State.UNKNOWN: frozenset({State.SETTLED, State.REVERSING, State.QUARANTINED}),
+    State.UNKNOWN: frozenset(
+        {State.SETTLED, State.REJECTED, State.REVERSING, State.QUARANTINED}
+    ),
     State.REVERSING: frozenset({State.REVERSED, State.QUARANTINED}),
     State.SETTLED: frozenset({State.CANCELLING}),
     State.CANCELLING: frozenset({State.CANCELLED, State.SETTLED, State.QUARANTINED}),
-    State.QUARANTINED: frozenset({State.SETTLED, State.REVERSING, State.CANCELLED}),
+    #: A person sends it back to be looked at again, or says what is true.
+    State.QUARANTINED: frozenset(
+        {
+            State.UNKNOWN,
+            State.REVERSING,
+            State.CANCELLING,
+            State.SETTLED,
+            State.CANCELLED,
+        }
+    ),
     State.REJECTED: frozenset(),
     State.REVERSED: frozenset(),
     State.CANCELLED: frozenset(),
 }
+
+
+#: Where an item may stand when it is called doubtful, and go back to from there.
+DOUBTED = frozenset({State.UNKNOWN, State.REVERSING, State.CANCELLING})
 
 
 def may_go(current: State | None, to: State) -> bool:

@@ -1,6 +1,6 @@
 """A terminal that is killed at one exact place: run as a program of its own.
 
-    python -m tests.faults.dying_terminal intent|sending|answer
+    python -m tests.faults.dying_terminal intent|answer
 
 Real parts, real centre, real journal; only the place of death is chosen. The kill is
 SIGKILL to itself, so nothing is flushed, closed or said.
@@ -42,9 +42,9 @@ class DyingJournal:
     def __getattr__(self, name: str) -> object:
         return getattr(self._journal, name)
 
-    def intend(self, intent: Intent) -> Record:
-        """Write the intent; die after it if that is the place."""
-        record = self._journal.intend(intent)
+    def intend(self, intent: Intent, *, sending: bool = False) -> Record:
+        """Write the intent; die before a byte leaves, if that is the place."""
+        record = self._journal.intend(intent, sending=sending)
         if self._place == "intent":
             die()
         return record
@@ -58,15 +58,12 @@ class DyingJournal:
         postings: Entry | None = None,
         answer: Callable[[Record], Answer] | None = None,
     ) -> Record:
-        """Write a step; die before SETTLED or after SENDING if that is the place."""
+        """Write a step; die before SETTLED if that is the place."""
         if self._place == "answer" and to is State.SETTLED:
             die()
-        record = self._journal.advance(
+        return self._journal.advance(
             settlement_id, to, facts, postings=postings, answer=answer
         )
-        if self._place == "sending" and to is State.SENDING:
-            die()
-        return record
 
 
 def main(place: str) -> None:

@@ -112,7 +112,7 @@ def test_a_journal_killed_again_and_again_stays_whole(tmp_path: Path):
     assert acknowledged.keys() <= there
 
 
-def test_a_full_disk_stops_the_journal_and_loses_nothing(tmp_path: Path):
+def test_f14_a_full_disk_stops_the_journal_and_loses_nothing(tmp_path: Path):
     """No more is promised, what was is readable, and a restart goes on."""
     path = tmp_path / "journal.db"
     with program("full", path) as process:

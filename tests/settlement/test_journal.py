@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -199,7 +200,9 @@ def test_the_file_itself_refuses_changes(path: Path, statement: str):
     connection.close()
 
 
-def test_a_second_daemon_on_the_same_journal_is_refused(path: Path, journal: Journal):
+def test_f32_a_second_daemon_on_the_same_journal_is_refused(
+    path: Path, journal: Journal
+):
     """One writer owns it."""
     with pytest.raises(JournalLockedError):
         open_at(path)
@@ -250,7 +253,7 @@ def test_a_second_with_all_its_numbers_used_goes_on_in_the_next(journal: Journal
     assert given[-1][12:] == "202611230900010000"
 
 
-def test_a_clock_that_steps_back_brings_no_msgid_back(path: Path):
+def test_f22_a_clock_that_steps_back_brings_no_msgid_back(path: Path):
     """Also over a restart."""
     clock = Clock()
     first = open_at(path, clock)
@@ -263,6 +266,48 @@ def test_a_clock_that_steps_back_brings_no_msgid_back(path: Path):
     again.close()
 
     assert later > given
+
+
+def test_msgids_of_a_killed_process_are_not_given_out_again(path: Path):
+    """What was promised counts as used, whatever of it was."""
+    first = open_at(path)
+    given = {first.next_msgid() for _ in range(5)}
+    kept = shutil.copytree(path.parent, path.parent.parent / "killed")
+    first.close()
+
+    again = open_at(kept / path.name)
+    later = {again.next_msgid() for _ in range(5)}
+    again.close()
+
+    assert not given & later
+    assert min(later) > max(given)
+
+
+def test_numbers_are_given_out_without_writing_each(journal: Journal, path: Path):
+    """A quote has eight messages; eight syncs would be its longest part."""
+    journal.next_msgid()
+    before = path.with_name(path.name + "-wal").read_bytes()
+
+    given = [journal.next_msgid() for _ in range(50)]
+
+    assert len(set(given)) == 50
+    assert path.with_name(path.name + "-wal").read_bytes() == before
+
+
+def test_an_intent_that_is_sent_at_once_is_durable_with_its_sending(path: Path):
+    """One commit, two entries: after a kill it counts as sent."""
+    journal = open_at(path)
+    told = journal.intend(intent(1), sending=True)
+    journal.close()
+
+    again = open_at(path)
+    record = again.record(told.settlement_id)
+    again.close()
+
+    assert told.state is record.state is State.SENDING
+    assert record.sent
+    assert [entry.kind for entry in record.history] == ["intent", "sending"]
+    assert record == told
 
 
 def test_terminals_of_one_institution_own_their_numbers(tmp_path: Path):

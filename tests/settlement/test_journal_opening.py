@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -148,15 +150,15 @@ def test_a_journal_killed_before_it_wrote_its_anchor_goes_on(path: Path):
 
 def test_more_entries_beyond_the_anchor_are_named_and_noted(path: Path):
     """A power cut can leave some; so can somebody who adds rows."""
-    written_without_anchoring(path, 4, 5, 6)
+    written_without_anchoring(path, 4, 5, 6, 7)
     named = [(fault.kind, fault.seq) for fault in verify(path, SEALER).faults]
 
     journal = open_at(path)
     head = journal.head().seq
     journal.close()
 
-    assert named == [(FaultKind.UNANCHORED, 11), (FaultKind.UNANCHORED, 12)]
-    assert head == 13
+    assert named == [(FaultKind.UNANCHORED, 12), (FaultKind.UNANCHORED, 13)]
+    assert head == 14
     assert verify(path, SEALER).ok
 
 
@@ -180,3 +182,52 @@ def test_the_file_is_for_its_owner_only(path: Path):
     journal.close()
 
     assert modes == {0o600}
+
+
+def test_an_anchor_cut_in_the_middle_of_a_write_leaves_the_one_before(path: Path):
+    """Its two places are written in turn; a torn one is no anchor."""
+    whole = read_anchor(path, SEALER.anchor_key)
+    content = bytearray(anchor_path(path).read_bytes())
+    places = [json.loads(content[at : at + 256])["seq"] for at in (0, 256)]
+    newest = places.index(max(places)) * 256
+    content[newest + 100 : newest + 256] = bytes(156)
+    anchor_path(path).write_bytes(content)
+
+    left = read_anchor(path, SEALER.anchor_key)
+
+    assert whole is not None
+    assert left is not None
+    assert left.seq == min(places) < whole.seq
+    open_at(path).close()
+    assert verify(path, SEALER).ok
+
+
+def test_an_anchor_of_an_older_program_is_read(path: Path):
+    """One whole JSON object was all there was; nothing is taken for tampering."""
+    content = anchor_path(path).read_bytes()
+    places = [content[:256], content[256:]]
+    newest = max(places, key=lambda place: int(json.loads(place)["seq"]))
+    anchor_path(path).write_bytes(json.dumps(json.loads(newest)).encode())
+
+    open_at(path).close()
+
+    assert verify(path, SEALER).ok
+
+
+def test_a_first_opening_that_died_is_begun_again(tmp_path: Path):
+    """Its rollback journal is SQLite's own to take back; no entry can be in it."""
+    path = tmp_path / "journal.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("CREATE TABLE begun (x)")
+        db.execute("PRAGMA cache_spill = 1")
+        kept = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    for name, content in kept.items():
+        (tmp_path / name).write_bytes(content)
+
+    journal = open_at(path)
+    settled(journal)
+    journal.close()
+
+    assert "journal.db-journal" in kept
+    assert verify(path, SEALER).ok

@@ -247,7 +247,7 @@ def test_a_file_that_lost_its_protection_is_named(path: Path, statement: str):
     assert (fault.kind, fault.seq) == (FaultKind.UNPROTECTED, 0)
 
 
-def test_every_flipped_bit_is_found_or_changes_nothing(path: Path):
+def test_f16_every_flipped_bit_is_found_or_changes_nothing(path: Path):
     """A dying disk is told from an honest one, and the proof never crashes."""
     whole = path.read_bytes()
     before = contents(path)
