@@ -11,6 +11,9 @@ journal    verify the journal's chain
 packs      check a folder of policy packs
 examples   run published worked examples
 doctor     look at the machine and say what is missing
+doctor_centre   the way to the centre: line, certificate, clock, keys
+doctor_storage  where the data lies: room on the disk, and the journal
+doctor_finding  one thing that was looked at
 output     one way to print for people and for programs
 
 ``centre``, ``demo`` and ``bench`` live in terminal/centre_command, demo and bench.

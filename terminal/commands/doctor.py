@@ -8,13 +8,11 @@ from __future__ import annotations
 import datetime as dt
 import importlib.util
 import os
-import shutil
 import socket
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -25,31 +23,15 @@ from config.errors import ConfigError
 from config.pack_store import open_store
 from config.settings import ROOT, Settings
 from settlement.errors import SettlementError
+from terminal.commands.doctor_centre import look_at_centre
+from terminal.commands.doctor_finding import Finding, Verdict
+from terminal.commands.doctor_storage import look_at_disk, look_at_journal
 from terminal.commands.output import print_json, verdict
 
-ENOUGH_DISK = 500_000_000
 #: sqlite-utils loads these where they are installed: half a second and 80 MB.
 UNWANTED = ("pandas", "numpy")
 #: Where pcscd listens on Debian and most others.
 PCSC_SOCKET = "/run/pcscd/pcscd.comm"
-
-
-class Verdict(StrEnum):
-    """How a thing was found."""
-
-    OK = "ok"
-    WARNING = "warning"  #: the terminal works, something is off
-    WRONG = "wrong"  #: the terminal does not work like this
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at."""
-
-    name: str
-    verdict: Verdict
-    found: str
-    do: str = ""  #: what mends it
 
 
 def run_doctor(settings: Settings, *, as_json: bool) -> int:
@@ -180,23 +162,6 @@ def _card_keys(settings: Settings) -> Iterator[Finding]:
         yield Finding("keys", Verdict.OK, holders)
 
 
-def _data(settings: Settings) -> Iterator[Finding]:
-    folder = settings.data_dir
-    nearest = next(p for p in (folder, *folder.parents) if p.exists())
-    if not os.access(nearest, os.W_OK):
-        yield Finding(
-            "data", Verdict.WRONG, f"{folder} cannot be written", "Set data_dir."
-        )
-        return
-    free = shutil.disk_usage(nearest).free
-    if free < ENOUGH_DISK:
-        found = f"{free // 1_000_000} MB free for {folder}"
-        yield Finding("data", Verdict.WARNING, found, "Free 500 MB or more.")
-    else:
-        found = f"{folder} ({free // 1_000_000_000} GB free)"
-        yield Finding("data", Verdict.OK, found)
-
-
 def _secrets(settings: Settings) -> Iterator[Finding]:
     """Look at who can read the keys; Windows keeps that elsewhere."""
     if os.name != "posix":
@@ -287,9 +252,11 @@ LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _pin,
     _trace,
     _card_keys,
-    _data,
+    look_at_disk,
+    look_at_journal,
     _secrets,
     _ports,
     _policy,
     _clock,
+    look_at_centre,
 )

@@ -1,0 +1,92 @@
+"""What the doctor looks at where the data lies: room on the disk, and the journal."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from config.settings import ROOT, Settings
+from settlement.journal_errors import JournalDamagedError, KeyFileError
+from settlement.journal_opening import judge
+from settlement.seal import Sealer, load_or_create_key
+from terminal.commands.doctor_finding import Finding, Verdict
+
+ENOUGH_DISK = 500_000_000
+#: Of the whole disk: less than this is told, and less than that stops selling.
+WARN_PERCENT, STOP_PERCENT = 10, 2
+
+
+class Room(NamedTuple):
+    """How large a disk is and what is left, in bytes; as ``shutil.disk_usage``."""
+
+    total: int
+    used: int
+    free: int
+
+
+def look_at_disk(
+    settings: Settings, usage: Callable[[Path], Room] | None = None
+) -> Iterator[Finding]:
+    """Look whether the data's folder can be written and has room."""
+    folder = settings.data_dir
+    nearest = next(p for p in (folder, *folder.parents) if p.exists())
+    if not os.access(nearest, os.W_OK):
+        yield Finding(
+            "data", Verdict.WRONG, f"{folder} cannot be written", "Set data_dir."
+        )
+        return
+    room = usage(nearest) if usage else Room(*shutil.disk_usage(nearest))
+    percent = room.free * 100 // max(room.total, 1)
+    found = f"{folder} ({room.free // 1_000_000} MB free, {percent} %)"
+    do = "Free some room: old backups and logs first, never the journal."
+    if percent < STOP_PERCENT:
+        yield Finding("data", Verdict.WRONG, found, do)
+    elif percent < WARN_PERCENT or room.free < ENOUGH_DISK:
+        yield Finding("data", Verdict.WARNING, found, do)
+    else:
+        yield Finding("data", Verdict.OK, found)
+
+
+def look_at_journal(settings: Settings) -> Iterator[Finding]:
+    """Look whether the journal may be settled on; also while the daemon runs."""
+    path = settings.journal_file
+    if not path.exists():
+        yield Finding("journal", Verdict.OK, "none yet; the first start makes it")
+        return
+    if not settings.journal_key_file.exists():
+        yield Finding(
+            "journal",
+            Verdict.WRONG,
+            f"its key {_short(settings.journal_key_file)} is gone",
+            "Put the key back from the safe copy; do not start without it.",
+        )
+        return
+    try:
+        sealer = Sealer(load_or_create_key(settings.journal_key_file))
+        opening = judge(path, sealer)
+    except JournalDamagedError as error:
+        yield Finding(
+            "journal",
+            Verdict.WRONG,
+            str(error),
+            "Keep the file and all beside it; run_terminal.py journal verify names "
+            "the rows; restore a backup: docs/runbook.zh.md, journal-damaged.",
+        )
+    except KeyFileError as error:
+        yield Finding("journal", Verdict.WRONG, str(error), "chmod 600, or restore it.")
+    else:
+        if opening.note:
+            found = f"whole, and its anchor is {opening.note.removeprefix('anchor-')}"
+            do = "run_terminal.py journal verify; compare with the last day-end slip."
+            yield Finding("journal", Verdict.WARNING, found, do)
+        else:
+            yield Finding(
+                "journal", Verdict.OK, "whole, and ends where it was anchored"
+            )
+
+
+def _short(path: Path) -> str:
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
