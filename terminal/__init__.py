@@ -14,6 +14,7 @@ credential_sources  where they come from: scanner, the ministry's module, demo
 scanner_desk the scanner on a serial line: what it reads lies on the counter
 vouchers   electronic vouchers exchanged: the terminal's side
 voucher_window the same beside the reference centre
+tls_certificate  until when a TLS certificate is good
 trace_file the file of --trace: one line a step, masked before it comes here
 pin_ways   how a holder's PIN gets to the card: typed, on a pad, judged by the centre
 hidden_input  PINs typed at a command: unseen, and wiped

@@ -350,6 +350,25 @@ def _settlement_routes(
         digest = _digest(f"cancel {settlement_id}", {})
         return _given(service.cancel(settlement_id, key=key, digest=digest))
 
+    @api.post("/settlements/<settlement_id>/look-again")
+    @api.input(models.LookAgainIn, arg_name="asked")
+    @api.output(models.Settlement, description="Given back; ask how it stands.")
+    @api.doc(
+        operation_id="lookAgain",
+        responses=_responses(
+            *_BODY,
+            "settlement-not-found",
+            "settlement-in-flight",
+            "not-quarantined",
+            "journal-stopped",
+        ),
+        security="bearer",
+    )
+    def look_again(settlement_id: str, asked: models.LookAgainIn) -> models.Settlement:
+        """Give a settlement that waits for a person back to the worker."""
+        view = service.look_again(settlement_id, reason=asked.reason)
+        return models.Settlement.of(view)
+
     @api.post("/reconciliations")
     @api.input(models.DayIn, arg_name="asked")
     @api.output(models.Reconciliation)

@@ -180,6 +180,12 @@ class SettlementIn(_In):
     )
 
 
+class LookAgainIn(_In):
+    """Why a person thinks that a doubtful settlement can be decided now."""
+
+    reason: Annotated[StrictStr, Field(min_length=1, max_length=200)]
+
+
 class DayIn(_In):
     """A day to be closed, by the centre's settlement time."""
 

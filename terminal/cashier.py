@@ -34,6 +34,7 @@ from settlement.centre.port import (
     Certificate,
     CertificateType,
     Coverage,
+    LateAnswer,
     Order,
     Person,
     age_on,
@@ -51,9 +52,13 @@ from settlement.facts import (
     suspects_to_json,
 )
 from settlement.journal import Answer, Intent, Journal, Record
-from settlement.journal_errors import UnknownSettlementError
+from settlement.journal_errors import (
+    IllegalStepError,
+    JournalStoppedError,
+    UnknownSettlementError,
+)
 from settlement.ledger import entry_for
-from settlement.lifecycle import OPEN, State
+from settlement.lifecycle import DOUBTED, OPEN, State
 from settlement.money import Money
 from settlement.nhsa import Infno
 from settlement.policy import Pack
@@ -77,6 +82,7 @@ from terminal.errors import (
     KeyReusedError,
     KindNotSettleableError,
     NotInDemonstrationError,
+    NotQuarantinedError,
     PinNotTypedError,
     QuoteRefusedError,
     RequestInvalidError,
@@ -173,8 +179,10 @@ class Cashier:
         pin_way: PinWay | None = None,
         shown: ShownCredential | None = None,
         sources: CredentialSources | None = None,
+        new_id: Callable[[], str] = lambda: secrets.token_hex(8),
     ) -> None:
         self._site = site
+        self._new_id = new_id
         self._shown = shown
         self._sources = sources
         self._desk = desk
@@ -561,7 +569,7 @@ class Cashier:
         replayed = self._replay(key, digest)
         if replayed is not None:
             return replayed
-        settlement_id = secrets.token_hex(8)
+        settlement_id = self._new_id()
         with self._reserved(settlement_id, f"key:{key}", f"bill:{bill.bill_no}"):
             # A request that came second may have waited for nothing: look again.
             replayed = self._replay(key, digest)
@@ -574,8 +582,10 @@ class Cashier:
             with self._alone_with(settlement_id, who):
                 worked = self._work_out(bill, who)
                 order, centre = self._require_settleable(worked, patient_pays)
+                # SENDING is durable with it: the next thing that happens is sending.
                 record = self._journal.intend(
-                    self._intent(settlement_id, key, digest, worked, order, who)
+                    self._intent(settlement_id, key, digest, worked, order, who),
+                    sending=True,
                 )
                 # This settlement uses the visit up: a bill that is settled anew after
                 # a reversal or a cancellation needs one of its own.
@@ -731,9 +741,10 @@ class Cashier:
         self, record: Record, order: Order, expected: SettledAmounts, who: Credential
     ) -> service.Answer:
         """Send a durable intent; whatever comes back is durable before it is told."""
-        record = self._journal.advance(record.settlement_id, State.SENDING, {})
         try:
-            settled = self._centre.settle(order, expected, record.msgid)
+            settled = self._centre.settle(
+                order, expected, record.msgid, self._listen(record)
+            )
         except CentreUnknownError as error:
             return self._unknown(record, error, who)
         except CentreError as error:
@@ -754,9 +765,16 @@ class Cashier:
     def _unknown(
         self, record: Record, error: CentreUnknownError, who: Credential
     ) -> service.Answer:
-        record = self._journal.advance(
-            record.settlement_id, State.UNKNOWN, {"why": error.why}
-        )
+        try:
+            record = self._journal.advance(
+                record.settlement_id, State.UNKNOWN, {"why": error.why}
+            )
+        except IllegalStepError:
+            # The answer came between giving up and saying so: it is decided.
+            answer = self._journal.answer(record.key)
+            if answer is None:
+                raise
+            return service.Answer(answer.status, answer.body, replayed=False)
         log.warning(
             "settlement.unknown",
             extra={"settlement_id": record.settlement_id, "why": error.why},
@@ -766,6 +784,47 @@ class Cashier:
         self._leave(who)
         self.wake_resolver()
         return service.Answer(202, self._render(view), replayed=False)
+
+    def _listen(self, record: Record) -> LateAnswer:
+        """Return who hears an answer after the cashier has given up on it."""
+
+        def heard(said: CentreSettlement | CentreRejectedError) -> None:
+            try:
+                self._take_late(record.settlement_id, said)
+            except IllegalStepError:
+                # Decided meanwhile by looking it up; the answer is kept all the same.
+                log.info(
+                    "settlement.decided_before_late_answer",
+                    extra={"settlement_id": record.settlement_id},
+                )
+            except JournalStoppedError as error:
+                log.warning("settlement.late_answer", extra={"code": error.code})
+
+        return heard
+
+    def _take_late(
+        self, settlement_id: str, said: CentreSettlement | CentreRejectedError
+    ) -> None:
+        """Keep a late answer as evidence; it ends what is unknown and nothing else."""
+        refused = said if isinstance(said, CentreRejectedError) else None
+        booked = said if isinstance(said, CentreSettlement) else None
+        facts: dict[str, JsonValue] = {}
+        if refused is not None:
+            facts = {"code": refused.code, "reason": refused.reason}
+        if booked is not None:
+            facts = settlement_to_json(booked)
+        self._journal.note("late-answer", facts, settlement_id)
+        record = self._journal.record(settlement_id)
+        waits = record.state in {State.SENDING, State.UNKNOWN}
+        facts = {**facts, "resolved_by": "late-answer"}
+        if refused is not None:
+            if waits:
+                self.conclude(record, State.REJECTED, facts, None)
+        elif booked is not None and booked.cancels:
+            if record.state is State.CANCELLING:
+                self.conclude(record, State.CANCELLED, facts, booked)
+        elif waits:
+            self.conclude(record, State.SETTLED, facts, booked)
 
     def conclude(
         self,
@@ -827,7 +886,11 @@ class Cashier:
         settled = settlement_from_json(record.facts["settled"])
         try:
             negative = self._centre.cancel(
-                settled, VisitKind(record.kind), record.insured_region, msgid
+                settled,
+                VisitKind(record.kind),
+                record.insured_region,
+                msgid,
+                self._listen(record),
             )
         except CentreUnknownError as error:
             self._journal.note(
@@ -852,6 +915,38 @@ class Cashier:
             "reason": reason_of(error),
         }
         return self.conclude(record, State.SETTLED, refused, None)
+
+    # -- doubtful ones ------------------------------------------------------------
+
+    def look_again(self, settlement_id: str, *, reason: str) -> SettlementView:
+        """Give a quarantined settlement back to the worker, where it stood before.
+
+        Args:
+            settlement_id: Which.
+            reason: Why a person thinks that it can be decided now; chained with it.
+
+        Raises:
+            SettlementNotFoundError: no settlement has that id.
+            NotQuarantinedError: it waits for nobody.
+        """
+        with self._reserved(settlement_id, f"decide:{settlement_id}"):
+            record = self._record(settlement_id)
+            if record.state is not State.QUARANTINED:
+                raise NotQuarantinedError(settlement_id, record.state.value)
+            before = State(record.history[-2].kind)
+            if before not in DOUBTED:
+                msg = f"{settlement_id} was quarantined out of {before.value}"
+                raise AssertionError(msg)
+            # What that state was entered with is still what has to be done.
+            facts: dict[str, JsonValue] = {
+                **record.facts[before.value],
+                "looked_at_again": reason,
+            }
+            record = self._journal.advance(settlement_id, before, facts)
+        view = view_of(record, self._site)
+        self._publish(view)
+        self.wake_resolver()
+        return view
 
     # -- looking up -------------------------------------------------------------
 

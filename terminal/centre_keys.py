@@ -24,7 +24,7 @@ def load_or_make_secrets(path: Path) -> Secrets:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        return _read_secrets(path)
+        return read_secrets(path)
     made = {
         "access_key": secrets.token_hex(16),
         "secret_key": secrets.token_urlsafe(32),
@@ -36,7 +36,12 @@ def load_or_make_secrets(path: Path) -> Secrets:
     return Secrets(**made)
 
 
-def _read_secrets(path: Path) -> Secrets:
+def read_secrets(path: Path) -> Secrets:
+    """Read the pair of keys.
+
+    Raises:
+        click.ClickException: the file does not read.
+    """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         return Secrets(str(found["access_key"]), str(found["secret_key"]))

@@ -22,6 +22,7 @@ TerminalError                   the root
 ├── SettlementInFlightError     the same key or bill is under way
 ├── BillAlreadySettledError     a living settlement has this bill number
 ├── SettlementNotFoundError     no settlement has that id
+├── NotQuarantinedError         a settlement that waits for nobody is to be looked at
 ├── QuoteRefusedError           the policy has no benefit for this bill
 ├── KindNotSettleableError      a kind of visit that is quoted only
 ├── DifferencesStopError        both calculators disagree and the site stops there
@@ -376,6 +377,20 @@ class BillAlreadySettledError(_AboutSettlementError):
             "本单已经结算过，请勿重复收费。可查看原结算，需要时先撤销。",
             "This bill is settled already. Look at that settlement; cancel it first if "
             "the bill is to be settled anew.",
+            settlement_id,
+        )
+
+
+class NotQuarantinedError(_AboutSettlementError):
+    """Only what was handed over to people can be given back to the worker."""
+
+    code = "not-quarantined"
+
+    def __init__(self, settlement_id: str, state: str) -> None:
+        super().__init__(
+            "这笔没有转人工，不需要重新核对。请打开该笔查看当前状态。",
+            f"This settlement is {state}, not handed over to people. Look at it; the "
+            "worker sees to it by itself.",
             settlement_id,
         )
 

@@ -9,10 +9,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from settlement.centre.errors import CentreRejectedError
-from settlement.centre.port import Centre
+from settlement.centre.errors import (
+    REPEATED,
+    CentreRejectedError,
+    CentreUnknownError,
+)
+from settlement.centre.port import Centre, CentreSettlement
 from settlement.claim import VisitKind
 from settlement.errors import SettlementError
 from settlement.facts import JsonValue, settlement_from_json, settlement_to_json
@@ -34,6 +38,13 @@ class ResolverSettings:
     #: may still be on its way. The reversal tombstones it if it comes later still.
     not_found_after_s: float = 3.0
     on_not_found: str = "reverse"  #: or "ask": wait for a person
+    #: So many answers about one settlement that cannot be believed, and a person takes
+    #: over. A centre that is away is no answer: for that the worker waits for ever.
+    quarantine_after: int = 5
+
+
+#: Why an answer leaves the outcome unknown although the centre gave one.
+_UNBELIEVABLE = ("unparsable", "identity-broken")
 
 
 class Resolver:
@@ -59,6 +70,7 @@ class Resolver:
         self._seen: dict[str, float] = {}  # settlement -> when it was first met
         self._again_at: dict[str, float] = {}
         self._wait: dict[str, float] = {}
+        self._unbelievable: dict[str, int] = {}
 
     def start(self) -> None:
         """Begin with whatever the last run left open."""
@@ -102,13 +114,30 @@ class Resolver:
     def _look_at(self, record: Record) -> None:
         self._put_off(record)
         try:
-            self._step(record)
+            try:
+                self._step(record)
+            except CentreUnknownError as error:
+                if not error.why.startswith(_UNBELIEVABLE):
+                    raise
+                self._doubt(record, error)
         except SettlementError as error:
             # The centre is away, or the journal stopped: the item stays as it is.
             log.warning(
                 "resolve.later",
                 extra={"settlement_id": record.settlement_id, "code": error.code},
             )
+
+    def _doubt(self, record: Record, error: CentreUnknownError) -> None:
+        """Count an answer that cannot be believed; after some, call for a person."""
+        times = self._unbelievable.get(record.settlement_id, 0) + 1
+        self._unbelievable[record.settlement_id] = times
+        if times < self._settings.quarantine_after:
+            raise error
+        self._journal.advance(
+            record.settlement_id,
+            State.QUARANTINED,
+            {"why": "unbelievable-answers", "last": error.why, "times": times},
+        )
 
     def _step(self, record: Record) -> None:
         match record.state:
@@ -125,6 +154,9 @@ class Resolver:
                 self._reverse(record)
             case State.CANCELLING:
                 self._find_cancellation(record)
+            case State.QUARANTINED:
+                # A person has it; when it comes back the answers are counted anew.
+                self._unbelievable.pop(record.settlement_id, None)
             case _:
                 pass
 
@@ -177,33 +209,52 @@ class Resolver:
         """
         settled = settlement_from_json(record.facts["settled"])
         msgid = str(record.facts["cancelling"]["msgid"])
-        found = self._centre.find(
-            record.person_id, record.insured_region, settled.visit_id, msgid
-        )
-        if found is None:
-            now = self._centre.settlement(
-                record.person_id,
-                record.insured_region,
-                settled.visit_id,
-                settled.settlement_id,
+        if self._cancellation_seen(record, settled, msgid):
+            return
+        try:
+            negative = self._centre.cancel(
+                settled, VisitKind(record.kind), record.insured_region, msgid
             )
-            if now.refunded:
-                self._journal.advance(
-                    record.settlement_id,
-                    State.QUARANTINED,
-                    {"why": "refunded-by-another-message"},
-                )
-                return
-            try:
-                found = self._centre.cancel(
-                    settled, VisitKind(record.kind), record.insured_region, msgid
-                )
-            except CentreRejectedError as error:
+        except (CentreRejectedError, CentreUnknownError) as error:
+            if isinstance(error, CentreUnknownError) and error.why != REPEATED:
+                raise
+            # The centre has had this message now, if it had not before, and will not
+            # carry it out later. The first copy may have come in between: look again.
+            if not self._cancellation_seen(record, settled, msgid):
                 self._cashier.keep_settled(record, error)
-                return
-        facts = settlement_to_json(found)
+            return
+        self._cancelled(record, settled, negative)
+
+    def _cancellation_seen(
+        self, record: Record, settled: CentreSettlement, msgid: str
+    ) -> bool:
+        """Look the settlement up; end the cancellation if it is taken back already."""
+        who, region = record.person_id, record.insured_region
+        now = self._centre.settlement(
+            who, region, settled.visit_id, settled.settlement_id
+        )
+        if not now.refunded:
+            return False
+        # Only now: asked before, it could arrive between the two questions.
+        found = self._centre.find(who, region, settled.visit_id, msgid)
+        if found is not None:
+            self._cancelled(record, settled, found)
+        else:
+            self._journal.advance(
+                record.settlement_id,
+                State.QUARANTINED,
+                {"why": "refunded-by-another-message"},
+            )
+        return True
+
+    def _cancelled(
+        self, record: Record, settled: CentreSettlement, negative: CentreSettlement
+    ) -> None:
+        facts = settlement_to_json(negative)
         facts["cancels"] = settled.settlement_id
-        self._cashier.conclude(record, State.CANCELLED, facts, found)
+        facts["resolved_by"] = "5204+5203"
+        negative = replace(negative, cancels=settled.settlement_id)
+        self._cashier.conclude(record, State.CANCELLED, facts, negative)
 
     def _put_off(self, record: Record) -> None:
         wait = self._wait.get(record.settlement_id, self._settings.first_wait_s)
@@ -217,5 +268,10 @@ class Resolver:
         )
 
     def _forget(self, settlement_id: str) -> None:
-        for table in (self._seen, self._again_at, self._wait):
+        for table in (
+            self._seen,
+            self._again_at,
+            self._wait,
+            self._unbelievable,
+        ):
             table.pop(settlement_id, None)

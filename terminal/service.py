@@ -165,6 +165,14 @@ class Service(Protocol):
             AmountChangedError: the bill cannot be settled like this.
         """
 
+    def look_again(self, settlement_id: str, *, reason: str) -> SettlementView:
+        """Give a settlement that waits for a person back to the worker.
+
+        Raises:
+            SettlementNotFoundError: no settlement has that id.
+            NotQuarantinedError: it waits for nobody.
+        """
+
     def cancel(self, settlement_id: str, *, key: str, digest: str) -> Answer:
         """Take a settlement back whole, once under *key*.
 

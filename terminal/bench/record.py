@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import secrets
 import sqlite3
@@ -10,10 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from settlement.journal import Intent, Journal
+from settlement.journal import Answer, Intent, Journal
+from settlement.journal_proof import verify
+from settlement.ledger import Account, Entry, Posting
 from settlement.lifecycle import State
+from settlement.money import Money
 from settlement.seal import Sealer
-from terminal.bench.figure import NS_PER_MS, Figure, Goal, in_turns
+from terminal.bench.figure import NS_PER_MS, NS_PER_US, Figure, Goal, in_turns
 
 _RAW = """
 CREATE TABLE IF NOT EXISTS entry (
@@ -21,6 +25,8 @@ CREATE TABLE IF NOT EXISTS entry (
   prev BLOB NOT NULL, digest BLOB NOT NULL
 ) STRICT
 """
+#: Of a journal that is proven: three entries each.
+SETTLEMENTS = 10_000
 #: As large as the facts of an ordinary settlement.
 _FACTS = {"filler": "x" * 600}
 
@@ -41,16 +47,56 @@ def commit_ms(folder: Path) -> Figure:
 
 
 def settlement_ms(folder: Path) -> Figure:
-    """INTENT, SENDING and REJECTED of one settlement against one raw commit."""
-    with _journal(folder) as journal, _raw(folder) as commit:
+    """The durable points of one settlement against one raw commit of as many bytes."""
+    with _journal(folder) as journal:
+        _settle(journal)
+        written = _bytes_of_a_settlement(folder)
+    with _journal(folder) as journal, _raw(folder, written) as commit:
         ours, reference, _ = in_turns(lambda: _settle(journal), commit, each=5)
     return Goal(3.3).figure(
         "journal.settlement_ms",
         "ms",
         ours / NS_PER_MS,
         reference / NS_PER_MS,
-        "raw sqlite3, WAL, synchronous=FULL, one row; three durable points are ours",
+        "raw sqlite3, WAL, synchronous=FULL, one row of the same bytes",
     )
+
+
+def verify_rows(folder: Path) -> Figure:
+    """How long a whole journal takes to prove, against reading and hashing its rows."""
+    with _journal(folder) as journal:
+        for _ in range(SETTLEMENTS):
+            _settle(journal)
+    path, sealer = folder / "journal.db", Sealer(bytes(range(32)))
+    proven = verify(path, sealer)
+    if not proven.ok:
+        msg = "the bench's own journal is not proven"
+        raise AssertionError(msg)
+
+    def read_and_hash() -> None:
+        with closing(sqlite3.connect(path)) as db:
+            db.text_factory = bytes
+            for body, sealed in db.execute("SELECT body, sealed FROM entry"):
+                hashlib.sha256(body + sealed).digest()
+
+    ours, reference, _ = in_turns(lambda: verify(path, sealer), read_and_hash, each=1)
+    per_row = ours / proven.entries / NS_PER_US
+    return Goal(5, of_value=True).figure(
+        "journal.verify_us",
+        "us",
+        per_row,
+        reference / proven.entries / NS_PER_US,
+        f"a row read and hashed once ({1_000_000 / per_row:,.0f} rows/s are proven)",
+    )
+
+
+def _bytes_of_a_settlement(folder: Path) -> int:
+    """Count what the entries of the settlements in a journal hold."""
+    with closing(sqlite3.connect(folder / "journal.db")) as db:
+        (count,) = db.execute(
+            "SELECT sum(length(body) + length(sealed)) FROM entry"
+        ).fetchone()
+    return int(count)
 
 
 def _settle(journal: Journal) -> None:
@@ -69,10 +115,25 @@ def _settle(journal: Journal) -> None:
             facts=_FACTS,
             personal={"holder": "测试甲"},
             evidence={},
-        )
+        ),
+        sending=True,
     )
-    journal.advance(record.settlement_id, State.SENDING, {})
-    journal.advance(record.settlement_id, State.REJECTED, {"code": "bench"})
+    entry = Entry(
+        number,
+        "settled",
+        (
+            Posting(Account.CASH, Money(4000)),
+            Posting(Account.POOLED_FUND, Money(6000)),
+            Posting(Account.MEDICAL_INCOME, Money(-10_000)),
+        ),
+    )
+    journal.advance(
+        record.settlement_id,
+        State.SETTLED,
+        _FACTS,
+        postings=entry,
+        answer=lambda after: Answer(201, after.settlement_id.encode()),
+    )
 
 
 @contextmanager
@@ -91,13 +152,14 @@ def _journal(folder: Path) -> Iterator[Journal]:
 
 
 @contextmanager
-def _raw(folder: Path) -> Iterator[Callable[[], None]]:
+def _raw(folder: Path, length: int = 0) -> Iterator[Callable[[], None]]:
+    """Give a commit of one row whose body has *length* bytes."""
     path = folder / "raw.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         db.execute(_RAW)
-        body, digest = json.dumps(_FACTS), bytes(32)
+        body, digest = "x" * length or json.dumps(_FACTS), bytes(32)
         row = ("2026-01-01T00:00:00", "bench", body, digest, digest)
 
         def commit() -> None:

@@ -28,6 +28,7 @@ FIGURES: Mapping[str, Callable[[Path], Figure]] = {
     "replay.million_s": replay.million_s,
     "journal.commit_ms": record.commit_ms,
     "journal.settlement_ms": record.settlement_ms,
+    "journal.verify_us": record.verify_rows,
     "start.import_ms": start.import_ms,
     "start.ready_ms": start.ready_ms,
     "start.rss_mb": start.rss_mb,

@@ -70,18 +70,32 @@ def test_an_undisturbed_settlement_has_as_many_commands(tmp_path):
     counter.close()
 
 
-@pytest.mark.parametrize("what", ["pulled", "changed"])
 @pytest.mark.parametrize("place", places())
-def test_a_card_that_leaves_settles_nothing_and_the_next_card_does(
-    tmp_path, place, what
-):
+def test_f08_a_card_pulled_at_any_command_settles_nothing(tmp_path, place):
     """The right sentence, nothing at the centre, and the reader is usable at once."""
+    slot = Acting()
+    slot.act = slot.remove
+
+    nothing_is_settled_and_the_next_card_is(Counter(tmp_path, slot=slot), slot, place)
+
+
+@pytest.mark.parametrize("place", places())
+def test_f09_a_card_changed_at_any_command_settles_nothing(tmp_path, place):
+    """Another holder's card between reading and settling: neither pays."""
     slot = Acting()
     counter = Counter(tmp_path, slot=slot)
     specs = {spec.card_id: spec for spec in counter.specs}
     other = build_card(specs["v2-yi"], counter.profiles)
+    slot.act = lambda: slot.insert(other)
+
+    nothing_is_settled_and_the_next_card_is(counter, slot, place)
+
+
+def nothing_is_settled_and_the_next_card_is(
+    counter: Counter, slot: Acting, place: int
+) -> None:
+    """Let the hand act at *place*: refused with a word, and the counter goes on."""
     slot.place = place
-    slot.act = slot.remove if what == "pulled" else lambda: slot.insert(other)
 
     refused, _ = whole_way(counter)
 

@@ -58,7 +58,7 @@ def test_a_settlement_ends_settled_with_one_record_at_the_centre(counter: Counte
     assert len(counter.centre.living) == 1
 
 
-def test_the_same_key_gives_the_same_bytes_for_ever(counter: Counter):
+def test_f06_the_same_key_gives_the_same_bytes_for_ever(counter: Counter):
     """A POS that retries a day later gets the answer, not a second settlement."""
     counter.card_and_pin()
     bill = a_bill()
@@ -76,7 +76,7 @@ def test_the_same_key_gives_the_same_bytes_for_ever(counter: Counter):
     assert len(counter.centre.living) == 1
 
 
-def test_the_same_key_for_another_bill_is_refused(counter: Counter):
+def test_f06_the_same_key_for_another_bill_is_refused(counter: Counter):
     """A key names one request; two requests under it are an integrator's error."""
     counter.card_and_pin()
     counter.settle(a_bill())
@@ -85,7 +85,7 @@ def test_the_same_key_for_another_bill_is_refused(counter: Counter):
         counter.settle(a_bill("B-2"))
 
 
-def test_the_same_bill_under_another_key_is_refused(counter: Counter):
+def test_f07_the_same_bill_under_another_key_is_refused(counter: Counter):
     """A bill typed twice is settled once."""
     counter.card_and_pin()
     counter.settle(a_bill())
@@ -95,7 +95,7 @@ def test_the_same_bill_under_another_key_is_refused(counter: Counter):
         counter.settle(a_bill(), key="key-2")
 
 
-def test_fifty_at_once_settle_once(counter: Counter):
+def test_f06_fifty_at_once_settle_once(counter: Counter):
     """Double clicks, tabs and retries all at the same time: one settlement."""
     counter.card_and_pin()
     bill = a_bill()
@@ -117,7 +117,7 @@ def test_fifty_at_once_settle_once(counter: Counter):
     assert len(counter.centre.living) == 1
 
 
-def test_an_answer_lost_after_booking_is_found_and_settled(counter: Counter):
+def test_f03_an_answer_lost_after_booking_is_found_and_settled(counter: Counter):
     """Unknown is not failed: the centre has booked, so we are settled."""
     counter.card_and_pin()
     counter.centre.lose_next = "after"
@@ -171,7 +171,7 @@ def test_the_bill_of_a_reversed_settlement_can_be_settled_anew(counter: Counter)
     assert len(counter.centre.living) == 1
 
 
-def test_while_unknown_the_bill_is_blocked_and_others_are_not(counter: Counter):
+def test_f03_while_unknown_the_bill_is_blocked_and_others_are_not(counter: Counter):
     """Only the same bill waits; the next patient does not."""
     counter.card_and_pin()
     counter.centre.lose_next = "after"
@@ -185,7 +185,7 @@ def test_while_unknown_the_bill_is_blocked_and_others_are_not(counter: Counter):
     assert status == 201
 
 
-def test_a_retry_while_unknown_points_to_the_status(counter: Counter):
+def test_f06_a_retry_while_unknown_points_to_the_status(counter: Counter):
     """The same key gets a 409 that names the settlement, never a second message."""
     counter.card_and_pin()
     counter.centre.lose_next = "after"
@@ -228,7 +228,7 @@ def test_without_the_pin_nothing_is_settled(counter: Counter):
     assert "settle" not in counter.centre.asked
 
 
-def test_a_card_taken_out_after_the_pin_settles_nothing(counter: Counter):
+def test_f08_a_card_taken_out_after_the_pin_settles_nothing(counter: Counter):
     """Between the PIN and the key press the card must still be there."""
     counter.card_and_pin()
     counter.slot.remove()
@@ -239,7 +239,7 @@ def test_a_card_taken_out_after_the_pin_settles_nothing(counter: Counter):
     assert "settle" not in counter.centre.asked
 
 
-def test_another_card_put_in_after_the_pin_settles_nothing(counter: Counter):
+def test_f09_another_card_put_in_after_the_pin_settles_nothing(counter: Counter):
     """The PIN of one card never pays with another."""
     counter.card_and_pin()
     counter.deck.insert("v2-yi")

@@ -146,8 +146,8 @@ def test_what_was_paid_is_what_the_centre_booked(counter, tmp_path):
     """A presettlement is a promise; the books hold the settlement."""
     booked = counter.centre.settle
 
-    def dearer(order, expected, msgid):
-        found = booked(order, expected, msgid)
+    def dearer(order, expected, msgid, late):
+        found = booked(order, expected, msgid, late)
         less = Money.yuan("10.00")
         amounts = replace(
             found.amounts,

@@ -42,6 +42,7 @@ from terminal.errors import (
     KindNotSettleableError,
     NoIdCardReaderError,
     NotInDemonstrationError,
+    NotQuarantinedError,
     PinNotTypedError,
     PinRequiredError,
     QuoteRefusedError,
@@ -393,6 +394,14 @@ class FakeCashier:
             if status != 202:  # an undecided one is answered by its status address
                 self._answers[key] = answer
         return answer
+
+    def look_again(self, settlement_id: str, *, reason: str) -> SettlementView:
+        """Give it back if it waits for a person."""
+        del reason
+        view = self.settlement(settlement_id)
+        if view.state is not State.QUARANTINED:
+            raise NotQuarantinedError(settlement_id, view.state.value)
+        return replace(view, state=State.UNKNOWN)
 
     def cancel(self, settlement_id: str, *, key: str, digest: str) -> Answer:
         """Take it back once per key."""

@@ -20,6 +20,7 @@ from settlement.centre.port import (
     Certificate,
     Coverage,
     Entitlement,
+    LateAnswer,
     Order,
     Person,
     StatementGroup,
@@ -85,6 +86,9 @@ class SmallCentre:
         self.asked: list[str] = []
         self.lose_next: str = ""  #: "before" or "after" booking
         self.refuse_next = ""
+        self.late: LateAnswer | None = (
+            None  #: who hears the newest answer if it is late
+        )
         #: What comes between presettling and settling: other amounts are booked.
         self.books_otherwise: Callable[[SettledAmounts], SettledAmounts] | None = None
         self.down = False
@@ -169,10 +173,15 @@ class SmallCentre:
         return self._record(order, "", "")
 
     def settle(
-        self, order: Order, expected: SettledAmounts, msgid: str
+        self,
+        order: Order,
+        expected: SettledAmounts,
+        msgid: str,
+        late: LateAnswer | None = None,
     ) -> CentreSettlement:
         """Book once, or lose the message or the answer as told."""
         self._ask("settle")
+        self.late = late
         if expected.total_fee != order.total_fee:
             msg = "费用总额不符"
             raise CentreRejectedError(msg)
@@ -200,10 +209,16 @@ class SmallCentre:
         return record
 
     def cancel(
-        self, settled: CentreSettlement, kind: VisitKind, region: str, msgid: str
+        self,
+        settled: CentreSettlement,
+        kind: VisitKind,
+        region: str,
+        msgid: str,
+        late: LateAnswer | None = None,
     ) -> CentreSettlement:
         """Book the negative record, or lose its answer as told."""
         del kind, region
+        self.late = late
         self._ask("cancel")
         if any(r.cancels == settled.settlement_id for r in self.book.values()):
             msg = "已撤销"

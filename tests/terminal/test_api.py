@@ -547,6 +547,26 @@ def test_a_cancellation_with_an_amount_is_refused(ready):
     refused(answer, 400, "request-invalid")
 
 
+def test_what_waits_for_nobody_is_not_given_back(ready):
+    """Only a quarantined one is handed back to the worker."""
+    ready.settle()
+
+    answer = ready.post(
+        "/api/v1/settlements/s-B1/look-again", {"reason": "the line is mended"}
+    )
+
+    refused(answer, 409, "not-quarantined")
+
+
+def test_giving_one_back_needs_a_reason(ready):
+    """It is chained with the step, so that somebody can be asked about it."""
+    ready.settle()
+
+    answer = ready.post("/api/v1/settlements/s-B1/look-again", {"reason": ""})
+
+    refused(answer, 400, "request-invalid")
+
+
 def test_cancelling_what_is_not_there_is_refused(ready):
     """There is nothing to pay back."""
     refused(cancel(ready, "s-9", "c1"), 404, "settlement-not-found")
