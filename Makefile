@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV = .venv/bin/python
 CODE = terminal settlement reader config tests run_terminal.py .ci
 
-.PHONY: setup run demo test check cover fuzz bench lock image
+.PHONY: setup run demo test check cover fuzz certificate bench lock image
 setup: ; @$(PYTHON) .ci/setup.py setup
 run: ; @$(PYTHON) .ci/setup.py run && exec $(VENV) run_terminal.py serve
 demo: ; @$(PYTHON) .ci/setup.py run && exec $(VENV) run_terminal.py demo
@@ -11,6 +11,7 @@ test: ; @$(PYTHON) .ci/setup.py test && $(VENV) -m pytest -q -n auto --maxproces
 check: ; @$(PYTHON) .ci/setup.py check && $(VENV) .ci/check.py $(CODE)
 cover: ; @$(PYTHON) .ci/setup.py check && exec $(VENV) .ci/cover.py
 fuzz: ; @$(PYTHON) .ci/setup.py check && FUZZ_COUNT=100000 exec $(VENV) -m pytest -q tests/fuzz --timeout=3600
+certificate: ; @$(PYTHON) .ci/setup.py test && exec $(VENV) -m tests.rig.certificate
 bench: ; @$(PYTHON) .ci/setup.py run && exec $(VENV) run_terminal.py bench
 lock: ; @$(PYTHON) .ci/setup.py check && $(VENV) .ci/lock.py
 image: ; @docker build --tag settlement-terminal .

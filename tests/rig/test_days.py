@@ -1,0 +1,37 @@
+"""Whole days with faults, decided by one seed each: every promise is kept."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.rig.days import caught, live
+from tests.rig.mutants import MUTANTS, Mutant
+
+#: As many as an everyday run can afford; the certificate says how many more were run.
+SEEDS = range(40)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_day_with_faults_keeps_every_promise(seed: int):
+    """Lost, late and doubled messages, power cuts, wrong clocks: I1 to I9 hold."""
+    day = live(seed)
+
+    assert day.broken == ()
+    assert day.history
+
+
+def test_a_seed_replays_the_day_exactly():
+    """A failing seed would be no use if it failed only once."""
+    first, again = live(7), live(7)
+
+    assert first.history == again.history
+    assert first.digest == again.digest
+    assert live(8).digest != first.digest
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_planted_bug_is_caught(mutant: Mutant):
+    """A rig that finds nothing in wrong code would prove nothing about ours."""
+    found = caught(mutant, range(200))
+
+    assert found is not None
