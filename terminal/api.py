@@ -69,6 +69,7 @@ _CARD = ("card-required", "card-busy")
 _CENTRE = (
     "centre-rejected",
     "centre-not-sent",
+    "centre-clock-off",
     "centre-gateway-refused",
     "centre-unknown",
 )

@@ -23,11 +23,13 @@ from settlement import explain
 from settlement.attribution import attribute
 from settlement.catalogue import Catalogue, Known
 from settlement.centre.errors import (
+    CentreClockError,
     CentreError,
     CentreNotSentError,
     CentreRejectedError,
     CentreUnknownError,
 )
+from settlement.centre.offset import DRIFT, LIMIT
 from settlement.centre.port import (
     Centre,
     CentreSettlement,
@@ -101,7 +103,6 @@ from terminal.views import (
     CardState,
     CardView,
     PinView,
-    ProblemView,
     QuoteView,
     SettlementView,
 )
@@ -119,6 +120,8 @@ _STATUS = {
     State.REVERSED: 422,
 }
 CANCELLATION_REFUSED = 409
+#: What readiness says of a clock that is off by more than 30 s: still in order.
+CLOCK_DRIFTS = "clock-drifts"
 PIN_FORM = "4 to 12 ASCII digits and nothing else"
 
 
@@ -155,6 +158,7 @@ class _Worked:
     split: Split | None = None
     centre: CentreSettlement | None = None
     claim: Claim | None = None
+    trouble: CentreError | None = None  #: why there is no presettlement
 
 
 class Cashier:
@@ -507,14 +511,14 @@ class Cashier:
     def _presettle(self, bill: Bill, order: Order, split: Split) -> _Worked:
         ours = SettledAmounts.of(split)
         centre: CentreSettlement | None = None
-        trouble: ProblemView | None = None
+        trouble: CentreError | None = None
         if bill.kind in SETTLED_HERE:
             try:
                 order = self._with_visit(order)
                 centre = self._centre.presettle(order)
             except CentreError as error:
                 log.warning("presettle.failed", extra={"code": error.code})
-                trouble = problem_view(error)
+                trouble = error
         amounts = centre.amounts if centre else None
         differ = differences(ours, amounts) if amounts else ()
         stop = bool(differ) and self._site.on_difference == "stop"
@@ -524,13 +528,13 @@ class Cashier:
             ours=ours,
             centre=amounts,
             refusal=None,
-            centre_problem=trouble,
+            centre_problem=None if trouble is None else problem_view(trouble),
             differences=differ,
             pack=split.pack,
             settleable=centre is not None and not stop,
             patient_pays=(amounts or ours).cash_pay.to_yuan(),
         )
-        return _Worked(view, order, split, centre)
+        return _Worked(view, order, split, centre, trouble=trouble)
 
     def _with_visit(self, order: Order) -> Order:
         """Register the visit once per person and bill; a pharmacy has none."""
@@ -661,6 +665,8 @@ class Cashier:
         if view.bill.kind not in SETTLED_HERE:
             raise KindNotSettleableError(view.bill.kind.value)
         if worked.centre is None or worked.order is None or worked.split is None:
+            if isinstance(worked.trouble, CentreNotSentError):
+                raise worked.trouble
             raise CentreNotSentError(
                 view.centre_problem.sentence_en if view.centre_problem else ""
             )
@@ -983,8 +989,12 @@ class Cashier:
             ("journal", "" if self._journal.writable() else "journal-stopped"),
             ("pack", self._pack_trouble()),
             ("centre", self._centre_trouble()),
+            ("clock", self._clock_trouble()),
         )
-        return tuple((part, not code, code or "ok") for part, code in checks)
+        return tuple(
+            (part, not code or code == CLOCK_DRIFTS, code or "ok")
+            for part, code in checks
+        )
 
     def _year_of(self, coverage: Coverage) -> int:
         """Name today's insured year; where there is no pack, the calendar's."""
@@ -1018,6 +1028,13 @@ class Cashier:
         except CentreError as error:
             return error.code
         return ""
+
+    def _clock_trouble(self) -> str:
+        """Say whether our clock agrees with the centre's; unknown is no trouble."""
+        ahead = self._centre.clock_ahead()
+        if ahead is None or abs(ahead) <= DRIFT:
+            return ""
+        return CentreClockError.code if abs(ahead) > LIMIT else CLOCK_DRIFTS
 
     def arm_fault(self, infno: str, fault: str) -> None:
         """Make the reference centre misbehave on the next message of *infno*."""

@@ -171,6 +171,11 @@ TABLE: Mapping[str, Row] = {
         "The centre could not be reached",
         "无法连接医保中心，未收取任何费用。请检查网络，稍后重试。",
     ),
+    "centre-clock-off": Row(
+        _DOWN,
+        "This machine's clock is off",
+        "本机时钟与医保中心相差太大，未发出任何请求，未收取任何费用。请联系管理员校准本机时间。",
+    ),
     "centre-gateway-refused": Row(
         _DOWN,
         "The gateway refused the message",

@@ -69,7 +69,9 @@ TABLE: Mapping[str, Word] = {
     "light_journal": Word("账本", "Journal"),
     "light_pack": Word("政策", "Policy"),
     "light_centre": Word("医保中心", "Centre"),
+    "light_clock": Word("时钟", "Clock"),
     "light_ok": Word("正常", "in order"),
+    "light_drifts": Word("有偏差", "drifts"),
     "light_bad": Word("异常", "not in order"),
     "do_reader": Word(
         "读卡器不可用：请检查读卡器接线，重新插拔一次。",
@@ -86,6 +88,15 @@ TABLE: Mapping[str, Word] = {
     "do_centre": Word(
         "连不上医保中心：暂停结算，可先登记，稍后再试。",
         "The centre cannot be reached: hold settlements, try again shortly.",
+    ),
+    "do_clock": Word(
+        "本机时钟与医保中心相差超过五分钟，已停止结算：请联系管理员校准本机时间。",
+        "This clock is more than five minutes off the centre's: settling has stopped, "
+        "have it set.",
+    ),
+    "drifts_clock": Word(
+        "本机时钟与医保中心相差超过三十秒：请联系管理员校准，暂不影响结算。",
+        "This clock is more than thirty seconds off the centre's: have it set.",
     ),
     # the card
     "card": Word("社保卡", "Card"),

@@ -4,6 +4,7 @@ port       what a terminal asks of a centre, as a protocol and plain values
 errors     what can go wrong on the way: rejected, not sent, unknown
 gateway    the client: one message out, one classified answer back
 wire       bytes to the centre and back, once: what failed before the first, what after
+offset     how far this machine's clock is from the centre's, by its answers
 requests   what the terminal asks, as nodes of each transaction
 replies    what the centre answered, as plain values
 statement  the TAB-separated files in ZIP of 3202

@@ -3,11 +3,14 @@
 CentreError                the root
 ├── CentreRejectedError    the centre said no: certain, nothing booked
 ├── CentreNotSentError     no byte of the message left this machine: certain
+│   └── CentreClockError   this machine's clock is too far from the centre's
 ├── CentreGatewayError     the gateway before the centre refused: certain, not delivered
 └── CentreUnknownError     sent, and no answer to rely on: never the same as failed
 """
 
 from __future__ import annotations
+
+import datetime as dt
 
 from settlement.errors import SettlementError
 
@@ -45,6 +48,22 @@ class CentreNotSentError(CentreError):
             "line and try again."
         )
         self.why = why
+
+
+class CentreClockError(CentreNotSentError):
+    """This machine's clock is too far from the centre's to sign anything about money."""
+
+    code = "centre-clock-off"
+
+    def __init__(self, ahead: dt.timedelta) -> None:
+        seconds = ahead // dt.timedelta(seconds=1)
+        side = "ahead of" if seconds > 0 else "behind"
+        super().__init__(f"this clock is {abs(seconds)} s {side} the centre's")
+        self.args = (
+            f"This machine's clock is {abs(seconds)} s {side} the centre's; nothing was "
+            "sent. Set it (timedatectl set-ntp true, or w32tm /resync) and try again.",
+        )
+        self.ahead = ahead
 
 
 class CentreGatewayError(CentreError):

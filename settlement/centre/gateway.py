@@ -10,6 +10,7 @@ import datetime as dt
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -17,12 +18,14 @@ from typing import TypeVar
 from settlement.centre import gate, replies, requests, statement
 from settlement.centre.errors import (
     REPEATED,
+    CentreClockError,
     CentreError,
     CentreGatewayError,
     CentreNotSentError,
     CentreRejectedError,
     CentreUnknownError,
 )
+from settlement.centre.offset import LIMIT, ClockOffset
 from settlement.centre.port import (
     CentreSettlement,
     Certificate,
@@ -85,6 +88,7 @@ class Gateway:
         *,
         msgids: Callable[[], str],
         now: Callable[[], dt.datetime],
+        monotonic: Callable[[], float] = time.monotonic,
         wire: Wire | None = None,
     ) -> None:
         self._settings = settings
@@ -100,6 +104,7 @@ class Gateway:
         self._sign_no = ""
         self._signed_on: dt.date | None = None
         self._faults: dict[str, str] = {}
+        self._offset = ClockOffset(monotonic)
 
     # -- demonstration ----------------------------------------------------------
 
@@ -124,6 +129,10 @@ class Gateway:
         with self._sign_guard:
             self._sign_no, self._signed_on = sign_no, today
         return sign_no
+
+    def clock_ahead(self) -> dt.timedelta | None:
+        """Tell how far our clock is ahead of the centre's, as its answers show."""
+        return self._offset.ahead(self._now())
 
     def person(self, certificate: Certificate) -> Person:
         """Ask who holds *certificate* (1101)."""
@@ -172,6 +181,8 @@ class Gateway:
 
     def presettle(self, order: Order) -> CentreSettlement:
         """Ask what a settlement would come to (2206, 2101)."""
+        self.sign_in()
+        self._require_the_time()
         if order.kind is VisitKind.PHARMACY:
             infno = Infno.PHARMACY_PRESETTLE
             node = requests.pharmacy(order, final=False)
@@ -300,10 +311,22 @@ class Gateway:
     def _signed_in(self) -> str:
         """Sign in before money moves; a failure here is certain to move none."""
         try:
-            return self.sign_in()
+            sign_no = self.sign_in()
         except CentreUnknownError as error:
             why = f"sign-in: {error.why}"
             raise CentreNotSentError(why) from error
+        self._require_the_time()
+        return sign_no
+
+    def _require_the_time(self) -> None:
+        """Refuse to sign anything about money with a clock that is far off.
+
+        Raises:
+            CentreClockError: it is; nothing was sent.
+        """
+        ahead = self._offset.ahead(self._now())
+        if ahead is not None and abs(ahead) > LIMIT:
+            raise CentreClockError(ahead)
 
     def _ask(
         self, infno: Infno, node: requests.Node, region: str = ""
@@ -322,12 +345,27 @@ class Gateway:
     ) -> dict[str, Json]:
         number = self.sign_in() if sign_no is None else sign_no
         answer = self._exchange(infno, node, region, self._msgids(), number)
-        return self._opened(answer, listed=not node_name)
+        return self._opened(answer, listed=not node_name, heard_at=self._now())
 
-    def _opened(self, content: bytes, *, listed: bool = False) -> dict[str, Json]:
-        """Open the envelope; a sign-in that lapsed is no verdict on the message."""
+    def _opened(
+        self,
+        content: bytes,
+        *,
+        listed: bool = False,
+        heard_at: dt.datetime | None = None,
+    ) -> dict[str, Json]:
+        """Open the envelope; a sign-in that lapsed is no verdict on the message.
+
+        Args:
+            content: The body of an answer.
+            listed: Its output is a list of rows.
+            heard_at: When it came, if it came at once: then its time shows our clock.
+        """
         try:
-            return _output(content, listed=listed)
+            envelope = _envelope(content)
+            if heard_at is not None:
+                self._offset.saw(replies.text(envelope, "respond_time"), heard_at)
+            return _output(envelope, listed=listed)
         except CentreRejectedError as error:
             if not error.reason.startswith(self._settings.sign_in_words):
                 raise
@@ -433,15 +471,27 @@ def _content(status: int, content: bytes) -> bytes:
     return content
 
 
-def _output(content: bytes, *, listed: bool = False) -> dict[str, Json]:
-    """Open the envelope: the output of an accepted message, or its refusal.
+def _envelope(content: bytes) -> dict[str, Json]:
+    """Read an answer as what every one of them is.
 
     Raises:
-        CentreRejectedError: infcode -1.
         CentreUnknownError: it is not an envelope.
     """
     try:
-        envelope = replies.parse(content)
+        return replies.parse(content)
+    except UnreadableAnswerError as error:
+        why = "unparsable"
+        raise CentreUnknownError(why) from error
+
+
+def _output(envelope: dict[str, Json], *, listed: bool = False) -> dict[str, Json]:
+    """Return the output of an accepted message, or its refusal.
+
+    Raises:
+        CentreRejectedError: infcode -1.
+        CentreUnknownError: the envelope says neither yes nor no.
+    """
+    try:
         code = replies.needed(envelope, "infcode")
     except UnreadableAnswerError as error:
         why = "unparsable"

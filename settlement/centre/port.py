@@ -219,6 +219,13 @@ class Centre(Protocol):
     def sign_in(self) -> str:
         """Sign in (9001) and return 签到流水号; called by the others when needed."""
 
+    def clock_ahead(self) -> dt.timedelta | None:
+        """Tell how far our clock is ahead of the centre's by its newest answer.
+
+        None before any answer. Where it is more than five minutes, presettling,
+        settling and cancelling raise CentreClockError and nothing is sent.
+        """
+
     def person(self, certificate: Certificate) -> Person:
         """Look up who holds *certificate* and what he is insured for (1101)."""
 

@@ -22,6 +22,7 @@ from settlement.centre.errors import (
     CentreUnknownError,
 )
 from settlement.centre.gateway import Gateway, GatewaySettings
+from settlement.centre.offset import DRIFT, LIMIT
 from terminal.centre_keys import read_secrets
 from terminal.commands.doctor_finding import Finding, Verdict
 from terminal.tls_certificate import expires_at
@@ -29,8 +30,6 @@ from terminal.tls_certificate import expires_at
 WAIT_S = 5.0
 #: A certificate that lapses within so many days is to be renewed now.
 RENEW_DAYS = 30
-#: The clock's offset that is told, and the one at which messages stop being signed.
-AMBER_S, RED_S = 30, 300
 
 CLOCK_DO = "Set the clock of this machine: timedatectl set-ntp true, or w32tm /resync."
 KEYS_DO = (
@@ -155,9 +154,9 @@ def _offset_s(parts: SplitResult) -> float | None:
 def _clock(offset_s: float) -> Finding:
     side = "ahead of" if offset_s > 0 else "behind"
     found = f"{abs(offset_s):.0f} s {side} the centre's"
-    if abs(offset_s) > RED_S:
+    if abs(offset_s) > LIMIT.total_seconds():
         return Finding("clock beside the centre", Verdict.WRONG, found, CLOCK_DO)
-    if abs(offset_s) > AMBER_S:
+    if abs(offset_s) > DRIFT.total_seconds():
         return Finding("clock beside the centre", Verdict.WARNING, found, CLOCK_DO)
     return Finding("clock beside the centre", Verdict.OK, found)
 

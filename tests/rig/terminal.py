@@ -161,6 +161,7 @@ class Terminal:
             ),
             msgids=self.journal.next_msgid,
             now=self.clock,
+            monotonic=self.clock.monotonic,
             wire=self.wire,
         )
         centre = self._kinds.centre(self.gateway, self.journal)

@@ -160,6 +160,7 @@ class Orders:
     refusal: ProblemView | None = None  #: the policy refuses every bill
     raises: Exception | None = None  #: every look at the card raises it
     not_ready: str = ""  #: this part is not in order
+    drifts: str = ""  #: this part is still in order
     driver: str | DriverRefusal = ""  #: what a caller of an old driver gets
     pad_enters: bytes | None = None  #: the site has a pad, and this is entered there
     last_try: bool = False  #: one try is left on the card
@@ -438,9 +439,14 @@ class FakeCashier:
         """Say that everything is in order, except what the test wants out of it."""
         broken = self.orders.not_ready
         return tuple(
-            (part, part != broken, "ok" if part != broken else f"{part}-missing")
-            for part in ("reader", "journal", "pack", "centre")
+            (part, part != broken, self._code(part))
+            for part in ("reader", "journal", "pack", "centre", "clock")
         )
+
+    def _code(self, part: str) -> str:
+        if part == self.orders.not_ready:
+            return f"{part}-missing"
+        return f"{part}-drifts" if part == self.orders.drifts else "ok"
 
     def arm_fault(self, infno: str, fault: str) -> None:
         """Note the fault."""

@@ -99,6 +99,7 @@ class SmallCentre:
         self.insured_too: list[Coverage] = []  #: besides, in the order of 1101
         self.birth_date, self.sex = dt.date(1980, 1, 1), "female"
         self.years: list[int] = []
+        self.ahead: dt.timedelta | None = dt.timedelta(0)
 
     @property
     def living(self) -> list[CentreSettlement]:
@@ -121,6 +122,10 @@ class SmallCentre:
     def sign_in(self) -> str:
         """Sign in."""
         return "1"
+
+    def clock_ahead(self) -> dt.timedelta | None:
+        """Tell how far the terminal's clock is ahead."""
+        return self.ahead
 
     def person(self, certificate: Certificate) -> Person:
         """Know everybody alike; a resident insured at home unless a story says else."""

@@ -257,7 +257,7 @@ def test_a_language_nobody_speaks_changes_nothing(counter):
     assert '<html lang="zh-CN">' in counter.get("/?lang=fr")
 
 
-@pytest.mark.parametrize("part", ["reader", "journal", "pack", "centre"])
+@pytest.mark.parametrize("part", ["reader", "journal", "pack", "centre", "clock"])
 def test_a_part_out_of_order_has_a_word_a_shape_and_a_sentence(counter, part):
     """A red lamp alone tells nobody what to do."""
     counter.service.orders.not_ready = part
@@ -265,8 +265,20 @@ def test_a_part_out_of_order_has_a_word_a_shape_and_a_sentence(counter, part):
     lights = counter.get("/counter/fragment/lights")
 
     assert lights.count("异常") == 1
-    assert lights.count('class="light ok"') == 3
+    assert lights.count('class="light ok"') == 4
     assert '<p class="now">' in lights
+
+
+def test_a_clock_that_drifts_is_told_before_it_stops_anything(counter):
+    """Amber: settling goes on, and somebody has the time to set it."""
+    counter.service.orders.drifts = "clock"
+
+    lights = counter.get("/counter/fragment/lights")
+
+    assert "异常" not in lights
+    assert lights.count('class="light drifts"') == 1
+    assert "有偏差" in lights
+    assert "暂不影响结算" in lights
 
 
 # -- the card -------------------------------------------------------------------

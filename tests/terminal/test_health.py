@@ -24,10 +24,11 @@ def test_a_terminal_in_order_is_ready(terminal):
         "journal",
         "pack",
         "centre",
+        "clock",
     ]
 
 
-@pytest.mark.parametrize("part", ["reader", "journal", "pack", "centre"])
+@pytest.mark.parametrize("part", ["reader", "journal", "pack", "centre", "clock"])
 def test_each_part_out_of_order_is_named_by_its_code(terminal, part):
     """503 alone would send somebody looking in four places."""
     terminal.service.orders.not_ready = part
