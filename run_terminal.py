@@ -525,6 +525,30 @@ def centre(  # noqa: PLR0913 - its options, by name
 
 
 @main.command(
+    "release-terminal", epilog="Example: run_terminal.py release-terminal T001"
+)
+@config_option
+@click.argument("device")
+@click.option("--institution", help="Its 定点医药机构编号; the site's if left out.")
+@click.option("--db", help="Where the centre's book is, as SQLAlchemy writes it.")
+@click.pass_context
+def release_terminal(
+    ctx: click.Context,
+    config: Path | None,
+    device: str,
+    institution: str | None,
+    db: str | None,
+) -> None:
+    """Let the centre take up a fenced terminal again, after its copy is found.
+
+    Exit codes: 0 released, 1 no such terminal.
+    """
+    from terminal.commands.release import run_release
+
+    ctx.exit(run_release(load_settings(config), device, institution, db))
+
+
+@main.command(
     epilog="Example: run_terminal.py reconcile --date 2026-11-23 --json day.json"
 )
 @config_option

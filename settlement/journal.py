@@ -488,6 +488,13 @@ class Journal:
         """Return the newest entry's number and digest, for the day-end slip."""
         return self._head
 
+    def digest_at(self, seq: int) -> str:
+        """Return the digest (hex) of entry *seq*; empty if there is no such entry."""
+        if seq == 0:
+            return GENESIS.hex()
+        rows = self._query("SELECT digest FROM entry WHERE seq = ?", seq)
+        return "".join(_bytes(row["digest"]).hex() for row in rows)
+
     def writable(self) -> bool:
         """Say whether the journal still takes entries."""
         return not self._stopped

@@ -27,6 +27,7 @@ resolver   the worker that ends every unknown: found, or reversed
 day        the end of the day: 3201, 3202, differences
 demo       one whole settlement without a browser
 centre_keys  the reference centre's pair of keys
+device     this terminal as a centre tells it from copies of itself
 parts      the one place that wires real parts from settings
 supervise  the reference centre as a supervised child process
 centre_command  the reference centre as a process of its own

@@ -70,6 +70,7 @@ _CENTRE = (
     "centre-rejected",
     "centre-not-sent",
     "centre-clock-off",
+    "terminal-fenced",
     "centre-gateway-refused",
     "centre-unknown",
 )

@@ -25,6 +25,7 @@ from settlement.catalogue import Catalogue, Known
 from settlement.centre.errors import (
     CentreClockError,
     CentreError,
+    CentreFencedError,
     CentreNotSentError,
     CentreRejectedError,
     CentreUnknownError,
@@ -984,12 +985,15 @@ class Cashier:
     def readiness(self) -> tuple[tuple[str, bool, str], ...]:
         """Say of each part whether it can do its work, with the code if not."""
         no_reader = self._desk.view().state is CardState.NO_READER
+        centre, fenced = self._centre_trouble()
         checks = (
             ("reader", "reader-unavailable" if no_reader else ""),
             ("journal", "" if self._journal.writable() else "journal-stopped"),
             ("pack", self._pack_trouble()),
-            ("centre", self._centre_trouble()),
+            ("centre", centre),
             ("clock", self._clock_trouble()),
+            # Among the parts only when it is fenced: else there is nothing to say.
+            *((("terminal", fenced),) if fenced else ()),
         )
         return tuple(
             (part, not code or code == CLOCK_DRIFTS, code or "ok")
@@ -1022,12 +1026,15 @@ class Cashier:
         except PolicyNotInForceError as error:
             return error.code
 
-    def _centre_trouble(self) -> str:
+    def _centre_trouble(self) -> tuple[str, str]:
+        """Say why the centre is not to be had, and why it wants nothing of us."""
         try:
             self._centre.sign_in()
+        except CentreFencedError as error:
+            return "", error.code
         except CentreError as error:
-            return error.code
-        return ""
+            return error.code, ""
+        return "", ""
 
     def _clock_trouble(self) -> str:
         """Say whether our clock agrees with the centre's; unknown is no trouble."""

@@ -38,6 +38,7 @@ from terminal.centre_keys import load_or_make_secrets
 from terminal.credentials import ShownCredential
 from terminal.day import GroupKey, reconcile_day
 from terminal.desk import CardDesk
+from terminal.device import JournalDevice, number_of
 from terminal.events import EventHub
 from terminal.metrics import Metrics
 from terminal.resolver import Resolver, ResolverSettings
@@ -89,7 +90,12 @@ def build_parts(settings: Settings) -> Iterator[Parts]:
         )
         stack.callback(journal.close)
         reached = _gateway_settings(settings, stack)
-        gateway = Gateway(reached, msgids=journal.next_msgid, now=now)
+        gateway = Gateway(
+            reached,
+            msgids=journal.next_msgid,
+            now=now,
+            device=JournalDevice(number_of(settings.site.terminal_no), journal),
+        )
         events, metrics = EventHub(max_streams=settings.server.max_streams), Metrics()
         stack.callback(events.close)
         announcer = Announcer(events, metrics)

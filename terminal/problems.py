@@ -171,6 +171,11 @@ TABLE: Mapping[str, Row] = {
         "The centre could not be reached",
         "无法连接医保中心，未收取任何费用。请检查网络，稍后重试。",
     ),
+    "terminal-fenced": Row(
+        _DOWN,
+        "This terminal is fenced",
+        "中心记得的本机账本与现在的不同，本机已停止结算，未收取任何费用。请联系管理员查找是否有另一台副本。",
+    ),
     "centre-clock-off": Row(
         _DOWN,
         "This machine's clock is off",

@@ -70,6 +70,7 @@ TABLE: Mapping[str, Word] = {
     "light_pack": Word("政策", "Policy"),
     "light_centre": Word("医保中心", "Centre"),
     "light_clock": Word("时钟", "Clock"),
+    "light_terminal": Word("本机", "This terminal"),
     "light_ok": Word("正常", "in order"),
     "light_drifts": Word("有偏差", "drifts"),
     "light_bad": Word("异常", "not in order"),
@@ -93,6 +94,11 @@ TABLE: Mapping[str, Word] = {
         "本机时钟与医保中心相差超过五分钟，已停止结算：请联系管理员校准本机时间。",
         "This clock is more than five minutes off the centre's: settling has stopped, "
         "have it set.",
+    ),
+    "do_terminal": Word(
+        "中心记得的本机账本与现在的不同（可能是恢复或复制的终端），已停止结算：请联系管理员。",
+        "The centre knows this terminal by another journal (restored or copied): "
+        "settling has stopped, call the administrator.",
     ),
     "drifts_clock": Word(
         "本机时钟与医保中心相差超过三十秒：请联系管理员校准，暂不影响结算。",

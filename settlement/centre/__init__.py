@@ -14,6 +14,8 @@ persons    who is insured, for what, and how the year and the account stand
 visits     visits, diagnoses, fee lines
 records    settlements, negative records, reversals, double entry
 inbox      which messages came: each books once, a reversed one never
+heads      what a terminal tells of its journal, so that a copy of it can be told
+fence      one terminal, one journal: copies and older ones book nothing
 drawer     sign-ins and files
 refusal    what the centre says no with
 gate       the signature as the centre checks it

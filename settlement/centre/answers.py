@@ -89,9 +89,18 @@ def envelope(
     }
 
 
-def signed_in(sign_no: str, at: dt.datetime) -> dict[str, Json]:
-    """Answer 9001."""
-    return {"signinoutb": {"sign_no": sign_no, "sign_time": stamp(at)}}
+def signed_in(
+    sign_no: str, at: dt.datetime, *, known_head: str = ""
+) -> dict[str, Json]:
+    """Answer 9001.
+
+    ``known_head`` is a field of our own: the newest entry of the terminal's journal
+    that this centre has been told, as ``heads.write_known`` writes it.
+    """
+    said: dict[str, Json] = {"sign_no": sign_no, "sign_time": stamp(at)}
+    if known_head:
+        said["known_head"] = known_head
+    return {"signinoutb": said}
 
 
 def signed_out(at: dt.datetime) -> dict[str, Json]:

@@ -4,6 +4,7 @@ CentreError                the root
 ├── CentreRejectedError    the centre said no: certain, nothing booked
 ├── CentreNotSentError     no byte of the message left this machine: certain
 │   └── CentreClockError   this machine's clock is too far from the centre's
+├── CentreFencedError      another copy of this terminal works, or ours was restored
 ├── CentreGatewayError     the gateway before the centre refused: certain, not delivered
 └── CentreUnknownError     sent, and no answer to rely on: never the same as failed
 """
@@ -51,19 +52,37 @@ class CentreNotSentError(CentreError):
 
 
 class CentreClockError(CentreNotSentError):
-    """This machine's clock is too far from the centre's to sign anything about money."""
+    """This machine's clock is too far off to sign anything about money."""
 
     code = "centre-clock-off"
 
     def __init__(self, ahead: dt.timedelta) -> None:
         seconds = ahead // dt.timedelta(seconds=1)
         side = "ahead of" if seconds > 0 else "behind"
-        super().__init__(f"this clock is {abs(seconds)} s {side} the centre's")
-        self.args = (
-            f"This machine's clock is {abs(seconds)} s {side} the centre's; nothing was "
-            "sent. Set it (timedatectl set-ntp true, or w32tm /resync) and try again.",
+        super().__init__("clock-off")
+        sentence = (
+            f"This clock is {abs(seconds)} s {side} the centre's; nothing was sent. "
+            "Set it (timedatectl set-ntp true, or w32tm /resync) and try again."
         )
+        self.args = (sentence,)
         self.ahead = ahead
+
+
+class CentreFencedError(CentreError):
+    """This terminal's journal is not the one the centre knows; nothing was booked.
+
+    It was restored from an old image, cloned, or another copy of it has signed in.
+    """
+
+    code = "terminal-fenced"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"The centre knows this terminal by another journal ({why}); nothing was "
+            "booked and nothing more is sent. Find the other copy and switch it off; "
+            "then let the centre release this terminal and start it again."
+        )
+        self.why = why
 
 
 class CentreGatewayError(CentreError):

@@ -15,11 +15,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from settlement.centre import gate, replies, requests, statement
+from settlement.centre import gate, heads, replies, requests, statement
 from settlement.centre.errors import (
     REPEATED,
     CentreClockError,
     CentreError,
+    CentreFencedError,
     CentreGatewayError,
     CentreNotSentError,
     CentreRejectedError,
@@ -29,6 +30,7 @@ from settlement.centre.offset import LIMIT, ClockOffset
 from settlement.centre.port import (
     CentreSettlement,
     Certificate,
+    Device,
     Entitlement,
     LateAnswer,
     Order,
@@ -77,18 +79,21 @@ class GatewaySettings:
     #: How the centre words that our sign-in counts no longer: it says nothing of the
     #: message, which was not carried out; the next one signs in again.
     sign_in_words: tuple[str, ...] = ("签到流水号",)
+    #: How the centre words that it knows this terminal by another journal.
+    fenced_words: tuple[str, ...] = (heads.FENCED_WORDS,)
 
 
 class Gateway:
     """Implements ``settlement.centre.port.Centre`` over signed HTTP (CSB dialect)."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a client stands on, each passed in by name
         self,
         settings: GatewaySettings,
         *,
         msgids: Callable[[], str],
         now: Callable[[], dt.datetime],
         monotonic: Callable[[], float] = time.monotonic,
+        device: Device | None = None,
         wire: Wire | None = None,
     ) -> None:
         self._settings = settings
@@ -105,6 +110,8 @@ class Gateway:
         self._signed_on: dt.date | None = None
         self._faults: dict[str, str] = {}
         self._offset = ClockOffset(monotonic)
+        self._device = device
+        self._fenced: CentreFencedError | None = None
 
     # -- demonstration ----------------------------------------------------------
 
@@ -118,17 +125,41 @@ class Gateway:
         """Sign in once a day (9001)."""
         today = self._now().date()
         with self._sign_guard:
+            if self._fenced is not None:
+                raise self._fenced
             if self._signed_on == today:
                 return self._sign_no
         # Two threads may both sign in; either number is good and no lock is held.
-        node = requests.sign_in(self._settings.operator)
-        output = self._query(Infno.SIGN_IN, node, sign_no="")
-        sign_no = _read(
-            lambda: replies.needed(replies.node(output, "signinoutb"), "sign_no")
-        )
+        sign_no, known_head = self._sign_in_telling("")
+        if known_head and self._device is not None:
+            # The centre looks at journals: show it that ours goes on from there.
+            told = self._shown(known_head, self._device)
+            sign_no, _ = self._sign_in_telling(told)
         with self._sign_guard:
             self._sign_no, self._signed_on = sign_no, today
         return sign_no
+
+    def _sign_in_telling(self, told: str) -> tuple[str, str]:
+        node = requests.sign_in(self._settings.operator)
+        envelope = (Infno.SIGN_IN, node, "", self._msgids(), "")
+        answer = self._exchange(*envelope, told=told)
+        output = self._opened(answer, heard_at=self._now())
+        said = _read(lambda: replies.node(output, "signinoutb"))
+        return (
+            _read(lambda: replies.needed(said, "sign_no")),
+            _read(lambda: replies.text(said, "known_head")),
+        )
+
+    def _shown(self, known_head: str, device: Device) -> str:
+        """Tell our newest entry, and ours at the place the centre knows."""
+        known = _read(lambda: heads.read_known(known_head))
+        seq = known.entry.seq
+        mine = heads.Entry(seq, device.digest_at(seq) or heads.NO_ENTRY.digest)
+        return self._telling(device, heads.Known(known.turn, mine))
+
+    def _telling(self, device: Device, known: heads.Known | None = None) -> str:
+        head = heads.Entry(*device.head())
+        return heads.write(heads.Told(device.run, head, known))
 
     def clock_ahead(self) -> dt.timedelta | None:
         """Tell how far our clock is ahead of the centre's, as its answers show."""
@@ -249,12 +280,8 @@ class Gateway:
         self, person_id: str, region: str, visit_id: str, msgid: str
     ) -> CentreSettlement | None:
         """Look for what *msgid* booked on a visit: 5204 for the ids, 5203 for each."""
-        output = self._query(
-            Infno.FEE_QUERY,
-            requests.fee_query(person_id, visit_id),
-            region,
-            node_name="",
-        )
+        node = requests.fee_query(person_id, visit_id)
+        output = self._ask(Infno.FEE_QUERY, node, region, listed=True)
         ids = _read(
             lambda: requests.distinct(
                 [replies.text(row, "setl_id") for row in replies.rows(output, "rows")]
@@ -329,23 +356,17 @@ class Gateway:
             raise CentreClockError(ahead)
 
     def _ask(
-        self, infno: Infno, node: requests.Node, region: str = ""
-    ) -> dict[str, Json]:
-        """Ask something that moves no money; sign in first."""
-        return self._query(infno, node, region, sign_no=self.sign_in())
-
-    def _query(
         self,
         infno: Infno,
         node: requests.Node,
         region: str = "",
         *,
-        sign_no: str | None = None,
-        node_name: str = "output",
+        listed: bool = False,
     ) -> dict[str, Json]:
-        number = self.sign_in() if sign_no is None else sign_no
-        answer = self._exchange(infno, node, region, self._msgids(), number)
-        return self._opened(answer, listed=not node_name, heard_at=self._now())
+        """Ask something that moves no money; sign in first."""
+        said = (infno, node, region, self._msgids(), self.sign_in())
+        answer = self._exchange(*said)
+        return self._opened(answer, listed=listed, heard_at=self._now())
 
     def _opened(
         self,
@@ -367,12 +388,22 @@ class Gateway:
                 self._offset.saw(replies.text(envelope, "respond_time"), heard_at)
             return _output(envelope, listed=listed)
         except CentreRejectedError as error:
+            if error.reason.startswith(self._settings.fenced_words):
+                raise self._fence(error, now=heard_at is not None) from error
             if not error.reason.startswith(self._settings.sign_in_words):
                 raise
             with self._sign_guard:
                 self._signed_on = None
             why = "signed-out"
             raise CentreNotSentError(why) from error
+
+    def _fence(self, error: CentreRejectedError, *, now: bool) -> CentreFencedError:
+        """Stop for good, unless it is said of a message of long ago."""
+        fenced = CentreFencedError(error.reason)
+        if now:
+            with self._sign_guard:
+                self._fenced = fenced
+        return fenced
 
     def _book(
         self,
@@ -382,9 +413,11 @@ class Gateway:
     ) -> CentreSettlement:
         """Send what moves money, once; an answer after we gave up goes to *late*."""
 
-        def answered(content: bytes) -> CentreSettlement:
+        def answered(
+            content: bytes, heard_at: dt.datetime | None = None
+        ) -> CentreSettlement:
             try:
-                return booked(self._opened(content))
+                return booked(self._opened(content, heard_at=heard_at))
             except CentreRejectedError as error:
                 if error.reason.startswith(self._settings.repeated_words):
                     raise CentreUnknownError(REPEATED) from error
@@ -401,7 +434,8 @@ class Gateway:
                 # It says nothing to rely on, so all stays as it was.
                 log.info("centre.late_answer_unusable", extra={"code": error.code})
 
-        return answered(self._exchange(*said, late=heard if late else None))
+        content = self._exchange(*said, late=heard if late else None)
+        return answered(content, self._now())
 
     def _download(self, file_no: str, filename: str) -> bytes:
         node = requests.download(file_no, filename, self._settings.institution_code)
@@ -420,6 +454,7 @@ class Gateway:
         msgid: str,
         sign_no: str,
         *,
+        told: str | None = None,
         late: Late | None = None,
     ) -> bytes:
         """Send one message and return the body of a 200; never twice."""
@@ -433,6 +468,7 @@ class Gateway:
             operator=(settings.operator, settings.operator_name),
             at=self._now(),
             sign_no=sign_no,
+            device=self._named(told),
             node=node,
         )
         headers = self._headers(infno)
@@ -440,6 +476,14 @@ class Gateway:
             headers, json.dumps(body, ensure_ascii=False).encode(), late=late
         )
         return _content(status, content)
+
+    def _named(self, told: str | None) -> tuple[str, str]:
+        """Name this terminal (dev_no), and tell its newest entry (dev_safe_info)."""
+        if self._device is None:
+            return "", ""
+        if told is None:
+            told = self._telling(self._device)
+        return self._device.number, told
 
     def _headers(self, infno: str) -> dict[str, str]:
         fields = {

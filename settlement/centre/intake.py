@@ -58,6 +58,8 @@ class Call:
     insured_region: str  #: 参保地医保区划; the care region if it was empty
     operator: str
     sign_no: str
+    dev_no: str  #: 设备编号; empty where the sender names none
+    dev_safe_info: str  #: 设备安全信息
     input: dict[str, Json]
 
 
@@ -89,6 +91,8 @@ def envelope(body: Mapping[str, Json]) -> Call:
         insured_region=head.optional("insuplc_admdvs") or care,
         operator=head.text("opter", 30),
         sign_no=head.optional("sign_no"),
+        dev_no=head.optional("dev_no"),
+        dev_safe_info=head.optional("dev_safe_info"),
         input=node,
     )
 

@@ -208,6 +208,24 @@ class TotalsVerdict:
     description: str
 
 
+class Device(Protocol):
+    """A terminal as a centre tells it from copies of itself: by its journal."""
+
+    @property
+    def number(self) -> str:
+        """设备编号, one of its own at each terminal of an institution."""
+
+    @property
+    def run(self) -> str:
+        """16 hex digits, drawn as the program starts."""
+
+    def head(self) -> tuple[int, str]:
+        """Return the number and the digest (64 hex digits) of the newest entry."""
+
+    def digest_at(self, seq: int) -> str:
+        """Return the digest of an entry; empty if the journal has no such entry."""
+
+
 class Centre(Protocol):
     """A central settlement ledger.
 
@@ -217,7 +235,12 @@ class Centre(Protocol):
     """
 
     def sign_in(self) -> str:
-        """Sign in (9001) and return 签到流水号; called by the others when needed."""
+        """Sign in (9001) and return 签到流水号; called by the others when needed.
+
+        Raises:
+            CentreFencedError: the centre knows this terminal by another journal. From
+                then on everything raises it, until the program is started again.
+        """
 
     def clock_ahead(self) -> dt.timedelta | None:
         """Tell how far our clock is ahead of the centre's by its newest answer.

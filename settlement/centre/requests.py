@@ -317,17 +317,18 @@ def envelope(  # noqa: PLR0913 - the envelope's own fields, by name
     operator: tuple[str, str],
     at: dt.datetime,
     sign_no: str,
+    device: tuple[str, str] = ("", ""),
     node: Node,
 ) -> Node:
-    """Write the request envelope (HN table 2)."""
+    """Write the request envelope (HN table 2); *device* is dev_no and dev_safe_info."""
     return {
         "infno": infno,
         "msgid": msgid,
         "mdtrtarea_admvs": care_region,
         "insuplc_admdvs": insured_region,
         "recer_sys_code": "99",
-        "dev_no": "",
-        "dev_safe_info": "",
+        "dev_no": device[0],
+        "dev_safe_info": device[1],
         "cainfo": "",
         "signtype": "",
         "infver": "1.0.0",

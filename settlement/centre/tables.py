@@ -319,6 +319,18 @@ SIGN_OUT = _table(
     _text("at"),
 )
 
+#: 设备: which run of it may book, and the newest entry of its journal that it has told.
+DEVICE = _table(
+    "device",
+    _text("institution", key=True),
+    _text("dev_no", key=True),
+    _text("run"),  # of its program; empty: released, nobody has it
+    _whole("turn"),  # how often it went from one run to another
+    _whole("seq"),
+    _text("digest"),
+    _text("at"),
+)
+
 #: The last number given out per kind of id.
 COUNTER = _table("counter", _text("name", key=True), _whole("last"))
 

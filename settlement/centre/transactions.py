@@ -15,6 +15,8 @@ from settlement.centre import (
     answers,
     comparing,
     drawer,
+    fence,
+    heads,
     inbox,
     intake,
     persons,
@@ -93,6 +95,8 @@ def carry_out(desk: Desk, call: Call) -> Output:
     with desk.book.writing(intake.person_of(call.input)) as page:
         if call.infno != "9001":
             drawer.require_sign_in(page, call.institution, call.sign_no)
+        if call.infno == "2601":
+            _require_the_terminal(page, call)
         return UNNOTED[call.infno](Work(page, desk, call))
 
 
@@ -103,6 +107,7 @@ def _once(desk: Desk, call: Call) -> Output:
     with desk.book.writing(person_id) as page:
         drawer.require_sign_in(page, call.institution, call.sign_no)
         inbox.admit(page, message)
+        _require_the_terminal(page, call)
         try:
             with page.connection.begin_nested():
                 output = DEEDS[call.infno](Work(page, desk, call))
@@ -116,10 +121,23 @@ def _once(desk: Desk, call: Call) -> Output:
     raise refused
 
 
+def _require_the_terminal(page: Page, call: Call) -> None:
+    fence.require(page, call.institution, call.dev_no, call.dev_safe_info)
+
+
 def _sign_in(work: Work) -> Output:
-    operator = intake.operator(work.call.input)
-    sign_no = drawer.sign_in(work.page, work.call.institution, operator)
-    return answers.signed_in(sign_no, work.page.at)
+    """Sign in; a terminal that names itself is told what is remembered of it first."""
+    page, call = work.page, work.call
+    operator = intake.operator(call.input)
+    sign_no = drawer.sign_in(page, call.institution, operator)
+    if not call.dev_no:
+        return answers.signed_in(sign_no, page.at)
+    told = heads.read(call.dev_safe_info)
+    if told is not None and told.known is not None:
+        fence.take(page, call.institution, call.dev_no, told)
+    known = fence.remembered(page, call.institution, call.dev_no)
+    head = heads.write_known(known)
+    return answers.signed_in(sign_no, page.at, known_head=head)
 
 
 def _sign_out(work: Work) -> Output:

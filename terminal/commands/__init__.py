@@ -6,6 +6,7 @@ card       read the card once, list the demonstration's cards
 driver     answer one call of the old drivers
 card_pin   change, unblock and reset a PIN at the service desk
 emulate    offer emulated cards, readers and pads to other programs
+release    let the centre forget which journal a terminal had
 reconcile  close a day over the wire
 journal    verify the journal's chain
 packs      check a folder of policy packs

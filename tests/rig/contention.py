@@ -48,6 +48,7 @@ from settlement.seal import Sealer
 from terminal.api import render_settlement
 from terminal.bill import Bill, BillLine
 from terminal.cashier import Cashier
+from terminal.device import JournalDevice, number_of
 from terminal.resolver import Resolver, ResolverSettings
 from terminal.views import CardState, CardView
 from tests.rig.clock import ZONE
@@ -204,6 +205,7 @@ def sell(
         ),
         msgids=journal.next_msgid,
         now=now,
+        device=JournalDevice(number_of(1), journal),
         wire=wire,
     )
     desk = ShownAtOnce()

@@ -32,6 +32,7 @@ from terminal.credentials import ShownCredential
 from terminal.day import GroupKey, reconcile_day
 from terminal.deck import Deck
 from terminal.desk import CardDesk
+from terminal.device import JournalDevice, number_of
 from terminal.resolver import Resolver, ResolverSettings
 from terminal.views import SettlementView
 from tests.rig.clock import DAWN, ZONE, Clock, TerminalClock
@@ -162,6 +163,11 @@ class Terminal:
             msgids=self.journal.next_msgid,
             now=self.clock,
             monotonic=self.clock.monotonic,
+            device=JournalDevice(
+                number_of(self.number),
+                self.journal,
+                f"{self._random.getrandbits(64):016x}",
+            ),
             wire=self.wire,
         )
         centre = self._kinds.centre(self.gateway, self.journal)
