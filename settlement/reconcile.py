@@ -49,8 +49,9 @@ NEXT_STEP = {
         "The centre's amount stands: compare both splits line by line and note why.",
     ),
     Kind.STATUS: (
-        "一方已撤销而另一方没有：打开该笔在两边的状态，按真实情况补撤销或登记。",
-        "One side cancelled and the other did not: see both, then follow what is true.",
+        "一方已撤销而另一方没有：核对真实情况；确是在中心撤销的，按“补登中心撤销”登记。",
+        "One side cancelled and the other did not: see what is true; where the centre "
+        "cancelled it rightly, take its cancellation over.",
     ),
     Kind.DAY: (
         "双方记在不同日期：对相邻一天再对账一次，两天合起来应当相符。",
@@ -89,6 +90,7 @@ class Difference:
     ours: Money | None
     theirs: Money | None
     memo: str
+    our_id: str = ""  #: our settlement that it is about, where we have one
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,6 +328,7 @@ def _difference(kind: Kind, mine: Booked | None, result: StatementResult) -> Dif
             else result.total_fee
         ),
         memo=result.memo,
+        our_id=mine.our_id if mine else "",
     )
 
 
@@ -363,6 +366,7 @@ def _difference_json(one: Difference) -> dict[str, JsonValue]:
         "ours": None if one.ours is None else str(one.ours),
         "theirs": None if one.theirs is None else str(one.theirs),
         "memo": one.memo,
+        "our_id": one.our_id,
         "next_step": en,
         "next_step_zh": zh,
     }

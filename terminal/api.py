@@ -371,6 +371,28 @@ def _settlement_routes(
         view = service.look_again(settlement_id, reason=asked.reason)
         return models.Settlement.of(view)
 
+    @api.post("/settlements/<settlement_id>/adopt-cancellation")
+    @api.input(models.AdoptIn, arg_name="asked")
+    @api.output(models.Settlement, description="Cancelled here too.")
+    @api.doc(
+        operation_id="adoptCancellation",
+        responses=_responses(
+            *_BODY,
+            *_CENTRE,
+            "settlement-not-found",
+            "settlement-in-flight",
+            "not-cancelled-there",
+            "journal-stopped",
+        ),
+        security="bearer",
+    )
+    def adopt_cancellation(
+        settlement_id: str, asked: models.AdoptIn
+    ) -> models.Settlement:
+        """Take over a cancellation that was made at the centre itself."""
+        view = service.adopt_cancellation(settlement_id, reason=asked.reason)
+        return models.Settlement.of(view)
+
     @api.post("/reconciliations")
     @api.input(models.DayIn, arg_name="asked")
     @api.output(models.Reconciliation)

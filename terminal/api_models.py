@@ -186,6 +186,12 @@ class LookAgainIn(_In):
     reason: Annotated[StrictStr, Field(min_length=1, max_length=200)]
 
 
+class AdoptIn(_In):
+    """Why a person believes that the centre's cancellation is right."""
+
+    reason: Annotated[StrictStr, Field(min_length=1, max_length=200)]
+
+
 class DayIn(_In):
     """A day to be closed, by the centre's settlement time."""
 
@@ -663,6 +669,7 @@ class ReconciledDifference(_Out):
     ours: str | None
     theirs: str | None
     memo: str
+    our_id: str
     next_step: str
     next_step_zh: str
 

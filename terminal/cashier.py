@@ -84,6 +84,7 @@ from terminal.errors import (
     HolderPresentError,
     KeyReusedError,
     KindNotSettleableError,
+    NotCancelledThereError,
     NotInDemonstrationError,
     NotQuarantinedError,
     PinNotTypedError,
@@ -922,6 +923,52 @@ class Cashier:
             "reason": reason_of(error),
         }
         return self.conclude(record, State.SETTLED, refused, None)
+
+    def adopt_cancellation(self, settlement_id: str, *, reason: str) -> SettlementView:
+        """Take over a cancellation that was made at the centre itself.
+
+        Args:
+            settlement_id: Which settlement of ours the centre has taken back.
+            reason: Why a person believes that it is rightly so; chained with it.
+
+        Raises:
+            SettlementNotFoundError: no settlement has that id.
+            NotCancelledThereError: the centre has not taken it back, or has no record
+                of it, or ours does not stand as settled.
+            CentreError: the centre could not be asked.
+        """
+        with self._reserved(settlement_id, f"cancel:{settlement_id}"):
+            record = self._record(settlement_id)
+            negative = self._cancelled_there(record)
+            facts: dict[str, JsonValue] = {"msgid": negative.msgid, "adopted": reason}
+            if record.state is State.QUARANTINED:
+                record = self._journal.advance(settlement_id, State.CANCELLING, facts)
+            else:
+                key = f"adopted/{settlement_id}"
+                digest = hashlib.sha256(key.encode()).hexdigest()
+                record = self._journal.claim_cancellation(
+                    settlement_id, key, digest, facts
+                )
+            ended = {**settlement_to_json(negative), "resolved_by": "adopted"}
+            self.conclude(record, State.CANCELLED, ended, negative)
+        return self.settlement(settlement_id)
+
+    def _cancelled_there(self, record: Record) -> CentreSettlement:
+        """Return the centre's own negative record of a settlement of ours."""
+        doubted = record.state is State.QUARANTINED and "cancelling" in record.facts
+        if record.state is not State.SETTLED and not doubted:
+            raise NotCancelledThereError(record.settlement_id)
+        settled = settlement_from_json(record.facts["settled"])
+        now = self._centre.settlement(
+            record.person_id,
+            record.insured_region,
+            settled.visit_id,
+            settled.settlement_id,
+        )
+        negative = self._centre.find_cancellation(settled, record.insured_region)
+        if not now.refunded or negative is None:
+            raise NotCancelledThereError(record.settlement_id)
+        return negative
 
     # -- doubtful ones ------------------------------------------------------------
 

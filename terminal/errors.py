@@ -22,6 +22,7 @@ TerminalError                   the root
 ├── SettlementInFlightError     the same key or bill is under way
 ├── BillAlreadySettledError     a living settlement has this bill number
 ├── SettlementNotFoundError     no settlement has that id
+├── NotCancelledThereError      the centre has not taken that settlement back
 ├── NotQuarantinedError         a settlement that waits for nobody is to be looked at
 ├── QuoteRefusedError           the policy has no benefit for this bill
 ├── KindNotSettleableError      a kind of visit that is quoted only
@@ -377,6 +378,20 @@ class BillAlreadySettledError(_AboutSettlementError):
             "本单已经结算过，请勿重复收费。可查看原结算，需要时先撤销。",
             "This bill is settled already. Look at that settlement; cancel it first if "
             "the bill is to be settled anew.",
+            settlement_id,
+        )
+
+
+class NotCancelledThereError(_AboutSettlementError):
+    """Only a cancellation that the centre has can be taken over from it."""
+
+    code = "not-cancelled-there"
+
+    def __init__(self, settlement_id: str) -> None:
+        super().__init__(
+            "中心没有这笔的撤销记录，或本机这笔不是“已结算”，没有补登。请打开该笔核对双方状态。",
+            "The centre has no cancellation of it, or it does not stand as "
+            "settled here; nothing was changed. Compare both sides.",
             settlement_id,
         )
 

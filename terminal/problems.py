@@ -86,6 +86,7 @@ TABLE: Mapping[str, Row] = {
     "key-reused": Row(_CONFLICT, "The key belongs to another request"),
     "settlement-in-flight": Row(_CONFLICT, "The settlement is under way"),
     "bill-already-settled": Row(_CONFLICT, "The bill is settled already"),
+    "not-cancelled-there": Row(_CONFLICT, "The centre has not taken it back"),
     "not-quarantined": Row(_CONFLICT, "The settlement waits for nobody"),
     "settlement-not-found": Row(_ABSENT, "No such settlement"),
     "quote-refused": Row(_REFUSED, "The policy has no benefit for this bill"),

@@ -173,6 +173,14 @@ class Service(Protocol):
             NotQuarantinedError: it waits for nobody.
         """
 
+    def adopt_cancellation(self, settlement_id: str, *, reason: str) -> SettlementView:
+        """Take over a cancellation that was made at the centre itself.
+
+        Raises:
+            SettlementNotFoundError: no settlement has that id.
+            NotCancelledThereError: the centre has not taken it back.
+        """
+
     def cancel(self, settlement_id: str, *, key: str, digest: str) -> Answer:
         """Take a settlement back whole, once under *key*.
 

@@ -90,6 +90,11 @@ TABLE: Mapping[str, Word] = {
         "连不上医保中心：暂停结算，可先登记，稍后再试。",
         "The centre cannot be reached: hold settlements, try again shortly.",
     ),
+    "adopt": Word("补登中心撤销", "Take the centre's cancellation over"),
+    "adopt_ask": Word(
+        "中心为什么撤销了这笔？请写明原因，它会记入账本。",
+        "Why was it cancelled at the centre? The reason goes into the journal.",
+    ),
     "do_clock": Word(
         "本机时钟与医保中心相差超过五分钟，已停止结算：请联系管理员校准本机时间。",
         "This clock is more than five minutes off the centre's: settling has stopped, "

@@ -11,7 +11,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -280,6 +280,26 @@ class Gateway:
         self, person_id: str, region: str, visit_id: str, msgid: str
     ) -> CentreSettlement | None:
         """Look for what *msgid* booked on a visit: 5204 for the ids, 5203 for each."""
+        for found in self._booked_on(person_id, region, visit_id):
+            if found.msgid == msgid:
+                return found
+        return None
+
+    def find_cancellation(
+        self, settled: CentreSettlement, region: str
+    ) -> CentreSettlement | None:
+        """Look among what the visit booked for what takes *settled* back, to the fen."""
+        where = (settled.person_id, region, settled.visit_id)
+        for found in self._booked_on(*where):
+            other = found.settlement_id != settled.settlement_id
+            if other and found.amounts.total_fee == -settled.amounts.total_fee:
+                return replace(found, cancels=settled.settlement_id)
+        return None
+
+    def _booked_on(
+        self, person_id: str, region: str, visit_id: str
+    ) -> Iterator[CentreSettlement]:
+        """Ask which settlements a visit has (5204), and then for one after the other."""
         node = requests.fee_query(person_id, visit_id)
         output = self._ask(Infno.FEE_QUERY, node, region, listed=True)
         ids = _read(
@@ -288,10 +308,7 @@ class Gateway:
             )
         )
         for settlement_id in ids:
-            found = self.settlement(person_id, region, visit_id, settlement_id)
-            if found.msgid == msgid:
-                return found
-        return None
+            yield self.settlement(person_id, region, visit_id, settlement_id)
 
     def settlement(
         self, person_id: str, region: str, visit_id: str, settlement_id: str

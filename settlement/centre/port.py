@@ -303,6 +303,11 @@ class Centre(Protocol):
     ) -> CentreSettlement | None:
         """Look for what *msgid* booked on a visit (5204, 5203); None if nothing."""
 
+    def find_cancellation(
+        self, settled: CentreSettlement, region: str
+    ) -> CentreSettlement | None:
+        """Look for the negative record of *settled*, whoever made it (5204, 5203)."""
+
     def settlement(
         self, person_id: str, region: str, visit_id: str, settlement_id: str
     ) -> CentreSettlement:

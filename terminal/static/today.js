@@ -88,6 +88,24 @@ function askCancel(button) {
   dialog.showModal();
 }
 
+/** Take over a cancellation that was made at the centre, with its reason. */
+async function adopt(button) {
+  const reason = busy ? null : window.prompt(button.dataset.ask);
+  if (!reason?.trim()) {
+    return;
+  }
+  await locked(button, async () => {
+    warn("");
+    const path = `/api/v1/settlements/${encodeURIComponent(button.dataset.id)}/adopt-cancellation`;
+    const answer = await ask("POST", path, { reason: reason.trim().slice(0, 200) });
+    if (answer === null) {
+      byId("alert").scrollIntoView({ block: "nearest" });
+    }
+  });
+  await refreshPage();
+  await reconcile();
+}
+
 /** Send the cancellation once; where no answer came, the same key is sent again. */
 async function cancel() {
   const dialog = byId("cancel-dialog");
@@ -178,6 +196,8 @@ if (document.body.dataset.page !== "page") {
     const button = event.target.closest("[data-action]");
     if (button?.dataset.action === "ask-cancel") {
       askCancel(button);
+    } else if (button?.dataset.action === "adopt") {
+      adopt(button);
     } else if (button?.dataset.action === "keep" && !busy) {
       dialog.close();
     }

@@ -41,6 +41,7 @@ from terminal.errors import (
     KeyReusedError,
     KindNotSettleableError,
     NoIdCardReaderError,
+    NotCancelledThereError,
     NotInDemonstrationError,
     NotQuarantinedError,
     PinNotTypedError,
@@ -403,6 +404,14 @@ class FakeCashier:
         if view.state is not State.QUARANTINED:
             raise NotQuarantinedError(settlement_id, view.state.value)
         return replace(view, state=State.UNKNOWN)
+
+    def adopt_cancellation(self, settlement_id: str, *, reason: str) -> SettlementView:
+        """Cancel it if it stands as settled."""
+        del reason
+        view = self.settlement(settlement_id)
+        if view.state is not State.SETTLED:
+            raise NotCancelledThereError(settlement_id)
+        return replace(view, state=State.CANCELLED)
 
     def cancel(self, settlement_id: str, *, key: str, digest: str) -> Answer:
         """Take it back once per key."""

@@ -263,6 +263,17 @@ class SmallCentre:
         self._ask("find")
         return None if msgid in self.reversed else self.book.get(msgid)
 
+    def find_cancellation(
+        self, settled: CentreSettlement, region: str
+    ) -> CentreSettlement | None:
+        """Look for what takes a settlement back."""
+        del region
+        self._ask("find-cancellation")
+        for record in self.book.values():
+            if record.cancels == settled.settlement_id:
+                return record
+        return None
+
     def settlement(
         self, person_id: str, region: str, visit_id: str, settlement_id: str
     ) -> CentreSettlement:

@@ -567,6 +567,34 @@ def test_giving_one_back_needs_a_reason(ready):
     refused(answer, 400, "request-invalid")
 
 
+def test_the_centres_own_cancellation_is_taken_over_with_a_reason(ready):
+    """What finance found by reconciling is cancelled here too."""
+    ready.settle()
+
+    answer = ready.post(
+        "/api/v1/settlements/s-B1/adopt-cancellation", {"reason": "refunded there"}
+    )
+
+    assert answer.status_code == 200
+    assert answer.json["state"] == "cancelled"
+
+
+@pytest.mark.parametrize("reason", ["", "x" * 201])
+def test_taking_a_cancellation_over_needs_a_reason(ready, reason):
+    """It is chained with the step."""
+    ready.settle()
+    path = "/api/v1/settlements/s-B1/adopt-cancellation"
+
+    refused(ready.post(path, {"reason": reason}), 400, "request-invalid")
+
+
+def test_taking_over_what_is_not_there_is_refused(ready):
+    """An id of another terminal."""
+    path = "/api/v1/settlements/s-9/adopt-cancellation"
+
+    refused(ready.post(path, {"reason": "why"}), 404, "settlement-not-found")
+
+
 def test_cancelling_what_is_not_there_is_refused(ready):
     """There is nothing to pay back."""
     refused(cancel(ready, "s-9", "c1"), 404, "settlement-not-found")
