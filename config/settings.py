@@ -117,6 +117,7 @@ class CentreSettings:
     secret_key: str = field(repr=False)
     connect_timeout_s: int
     read_timeout_s: int
+    ca_file: str  #: who may vouch for its certificate, PEM; empty: the system's
 
     @property
     def embedded(self) -> bool:
@@ -279,6 +280,7 @@ def _settings(take: Taker) -> Settings:
             secret_key=take.secret("centre.secret_key"),
             connect_timeout_s=take.whole("centre.connect_timeout_s", 3, 1, MAX_WAIT_S),
             read_timeout_s=take.whole("centre.read_timeout_s", 8, 1, MAX_WAIT_S),
+            ca_file=take.text("centre.ca_file", ""),
         ),
         reader=(reader := take_reader(take, demonstration=demo)),
         keys=take_keys(take, reader, demonstration=demo),

@@ -50,8 +50,7 @@ NEXT_STEP = {
     ),
     Kind.STATUS: (
         "一方已撤销而另一方没有：核对真实情况；确是在中心撤销的，按“补登中心撤销”登记。",
-        "One side cancelled and the other did not: see what is true; where the centre "
-        "cancelled it rightly, take its cancellation over.",
+        "One side cancelled and the other did not: take the centre's over if it is so.",
     ),
     Kind.DAY: (
         "双方记在不同日期：对相邻一天再对账一次，两天合起来应当相符。",

@@ -1081,7 +1081,7 @@ class Cashier:
             return "", error.code
         except CentreError as error:
             return error.code, ""
-        return "", ""
+        return (CentreNotSentError.code if self._centre.is_away() else ""), ""
 
     def _clock_trouble(self) -> str:
         """Say whether our clock agrees with the centre's; unknown is no trouble."""

@@ -196,6 +196,7 @@ def _gateway_settings(settings: Settings, stack: ExitStack) -> GatewaySettings:
         operator=f"T{settings.site.terminal_no:03d}",
         connect_timeout_s=centre.connect_timeout_s,
         read_timeout_s=centre.read_timeout_s,
+        ca_file=centre.ca_file,
     )
 
 

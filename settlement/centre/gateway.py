@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from settlement.centre import gate, heads, replies, requests, statement
+from settlement.centre.circuit import WHY, Circuit
 from settlement.centre.errors import (
     REPEATED,
     CentreClockError,
@@ -53,6 +54,15 @@ Read = TypeVar("Read")
 #: Asks the reference centre, in demonstration mode, to spoil its answer.
 FAULT_HEADER = "X-Demo-Fault"
 _BAD_REQUEST, _SERVER_ERROR = 400, 500
+#: What moves money: never the message that tries whether the centre is back.
+MONEY = frozenset(
+    {
+        Infno.OUTPATIENT_SETTLE,
+        Infno.OUTPATIENT_CANCEL,
+        Infno.PHARMACY_SETTLE,
+        Infno.PHARMACY_CANCEL,
+    }
+)
 #: 交易状态码 (infcode); real gateways send them as numbers and as text.
 _ACCEPTED, _REFUSED = "0", "-1"
 
@@ -71,6 +81,7 @@ class GatewaySettings:
     operator_name: str = "窗口"
     connect_timeout_s: float = 3.0
     read_timeout_s: float = 8.0
+    ca_file: str = ""  #: PEM of who may vouch for the centre; empty: the system's
     late_answer_s: float = 120.0  #: how long money's answers are listened for after it
     api_version: str = "1.0.0"
     #: How the centre words that it has had the 报文ID before. We send none twice, so
@@ -102,6 +113,7 @@ class Gateway:
             connect_timeout_s=settings.connect_timeout_s,
             read_timeout_s=settings.read_timeout_s,
             late_answer_s=settings.late_answer_s,
+            ca_file=settings.ca_file,
         )
         self._msgids = msgids
         self._now = now
@@ -110,6 +122,7 @@ class Gateway:
         self._signed_on: dt.date | None = None
         self._faults: dict[str, str] = {}
         self._offset = ClockOffset(monotonic)
+        self._circuit = Circuit(monotonic)
         self._device = device
         self._fenced: CentreFencedError | None = None
 
@@ -160,6 +173,10 @@ class Gateway:
     def _telling(self, device: Device, known: heads.Known | None = None) -> str:
         head = heads.Entry(*device.head())
         return heads.write(heads.Told(device.run, head, known))
+
+    def is_away(self) -> bool:
+        """Say whether so many messages in a row got no answer."""
+        return self._circuit.is_open
 
     def clock_ahead(self) -> dt.timedelta | None:
         """Tell how far our clock is ahead of the centre's, as its answers show."""
@@ -488,11 +505,15 @@ class Gateway:
             device=self._named(told),
             node=node,
         )
-        headers = self._headers(infno)
-        status, content = self._wire.post(
-            headers, json.dumps(body, ensure_ascii=False).encode(), late=late
-        )
-        return _content(status, content)
+        message = json.dumps(body, ensure_ascii=False).encode()
+        self._circuit.require(money=infno in MONEY)
+        try:
+            answer = self._wire.post(self._headers(infno), message, late=late)
+        except CentreError:
+            self._circuit.failed()
+            raise
+        self._circuit.answered()
+        return _content(*answer)
 
     def _named(self, told: str | None) -> tuple[str, str]:
         """Name this terminal (dev_no), and tell its newest entry (dev_safe_info)."""

@@ -242,6 +242,12 @@ class Centre(Protocol):
                 then on everything raises it, until the program is started again.
         """
 
+    def is_away(self) -> bool:
+        """Say whether so many messages in a row got no answer that it is taken so.
+
+        Then a message about money is refused as not sent, without any wait.
+        """
+
     def clock_ahead(self) -> dt.timedelta | None:
         """Tell how far our clock is ahead of the centre's by its newest answer.
 

@@ -6,6 +6,7 @@ could not be made carried nothing; anything that fails later may have been carri
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable, Mapping
 from typing import Protocol, cast
@@ -57,6 +58,7 @@ class HttpWire:
         connect_timeout_s: how long a connection may take to be made.
         read_timeout_s: how long the caller waits for a silent centre.
         late_answer_s: how long the line is listened to after that.
+        ca_file: who may vouch for the centre over https, PEM; empty: the system's.
     """
 
     def __init__(
@@ -66,8 +68,10 @@ class HttpWire:
         connect_timeout_s: float,
         read_timeout_s: float,
         late_answer_s: float = 0.0,
+        ca_file: str = "",
     ) -> None:
         self._url = url
+        self._ca_file = ca_file or None
         self._path = urllib3.util.parse_url(url).request_uri
         self._connect_s = connect_timeout_s
         self._read_s = read_timeout_s
@@ -87,6 +91,11 @@ class HttpWire:
             self._read_s,
         )
 
+    def _trusting(self) -> dict[str, str]:
+        """Say whose word counts for the centre's certificate; HTTP asks nobody."""
+        secure = self._url.lower().startswith("https:")
+        return {"ca_certs": self._ca_file} if secure and self._ca_file else {}
+
     def _post(
         self,
         headers: Mapping[str, str],
@@ -95,11 +104,20 @@ class HttpWire:
         connected: Callable[[], None],
     ) -> tuple[int, bytes]:
         timeout = urllib3.Timeout(connect=self._connect_s, read=read_s)
+        stands = False
+
+        def stood() -> None:
+            nonlocal stands
+            stands = True
+            connected()
+
         # A pool of its own for each message: a kept connection that the other side
         # has just closed would fail after sending, and be taken for unsent.
-        with urllib3.connection_from_url(self._url, timeout=timeout) as pool:
+        with urllib3.connection_from_url(
+            self._url, timeout=timeout, **self._trusting()
+        ) as pool:
             plain = cast("type[HTTPConnection]", pool.ConnectionCls)
-            pool.ConnectionCls = _telling(plain, connected)
+            pool.ConnectionCls = _telling(plain, stood)
             try:
                 response = pool.urlopen(
                     "POST",
@@ -119,17 +137,33 @@ class HttpWire:
                 NameResolutionError,
                 ConnectTimeoutError,
             ) as error:
-                raise CentreNotSentError(type(error).__name__) from error
+                raise CentreNotSentError(_reason(error)) from error
             except ReadTimeoutError as error:
+                if not stands:
+                    raise CentreNotSentError(_reason(error)) from error
                 why = "time-out"
                 raise CentreUnknownError(why) from error
             except (HTTPError, OSError) as error:
+                if not stands:
+                    # TLS was not agreed on: no byte of the message has left.
+                    raise CentreNotSentError(_reason(error)) from error
                 why = "broken-pipe"
                 raise CentreUnknownError(why) from error
         if response.length_remaining:
             why = "broken-pipe"
             raise CentreUnknownError(why)
         return response.status, content
+
+
+def _reason(error: Exception) -> str:
+    """Name why no connection stands: of a certificate what is wrong with it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"certificate: {cause.verify_message}"
+        inner = next((a for a in cause.args if isinstance(a, BaseException)), None)
+        cause = inner or cause.__cause__
+    return type(error).__name__
 
 
 def _telling(

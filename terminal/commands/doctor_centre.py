@@ -181,6 +181,7 @@ def _signed_in(
             operator=f"T{site.terminal_no:03d}",
             connect_timeout_s=WAIT_S,
             read_timeout_s=WAIT_S,
+            ca_file=settings.centre.ca_file,
         ),
         # The last of this terminal's numbers: a sign-in is kept under none.
         msgids=lambda: (

@@ -123,6 +123,10 @@ class SmallCentre:
         """Sign in."""
         return "1"
 
+    def is_away(self) -> bool:
+        """Tell whether it is down."""
+        return self.down
+
     def clock_ahead(self) -> dt.timedelta | None:
         """Tell how far the terminal's clock is ahead."""
         return self.ahead

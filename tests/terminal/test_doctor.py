@@ -13,10 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from config.settings import Settings, load_settings
 from settlement.centre.book import Book
@@ -28,6 +24,7 @@ from settlement.seal import Sealer, load_or_create_key
 from terminal.commands.doctor_centre import look_at_centre
 from terminal.commands.doctor_finding import Finding, Verdict
 from terminal.commands.doctor_storage import Room, look_at_disk, look_at_journal
+from tests.certificates import certificate
 from tests.settlement.centre.counter import CATALOGUE, KEYS, SHIPPED
 
 ZONE = dt.timezone(dt.timedelta(hours=8))
@@ -170,35 +167,6 @@ def speaking(answer: bytes, secure: ssl.SSLContext | None = None) -> Iterator[st
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         thread.join(5)
-
-
-def certificate(folder: Path, begins_days: int, ends_days: int) -> ssl.SSLContext:
-    """Issue a certificate to oneself, good over those days from today."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    today = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(today + dt.timedelta(days=begins_days))
-        .not_valid_after(today + dt.timedelta(days=ends_days, minutes=5))
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / "centre.pem"
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + made.public_bytes(serialization.Encoding.PEM)
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path)
-    return context
 
 
 @pytest.mark.parametrize(
