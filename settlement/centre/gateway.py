@@ -316,7 +316,7 @@ class Gateway:
     def _booked_on(
         self, person_id: str, region: str, visit_id: str
     ) -> Iterator[CentreSettlement]:
-        """Ask which settlements a visit has (5204), and then for one after the other."""
+        """Ask which settlements a visit has (5204), then for one after the other."""
         node = requests.fee_query(person_id, visit_id)
         output = self._ask(Infno.FEE_QUERY, node, region, listed=True)
         ids = _read(
