@@ -305,7 +305,7 @@ class Gateway:
     def find_cancellation(
         self, settled: CentreSettlement, region: str
     ) -> CentreSettlement | None:
-        """Look among what the visit booked for what takes *settled* back, to the fen."""
+        """Look among what the visit booked for what takes *settled* back."""
         where = (settled.person_id, region, settled.visit_id)
         for found in self._booked_on(*where):
             other = found.settlement_id != settled.settlement_id
