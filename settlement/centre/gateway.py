@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from settlement.centre import gate, heads, replies, requests, statement
-from settlement.centre.circuit import WHY, Circuit
+from settlement.centre.circuit import Circuit
 from settlement.centre.errors import (
     REPEATED,
     CentreClockError,
