@@ -25,6 +25,7 @@ explain     the reasons as rows, tree and sentences, Chinese or English
 verify      an explanation proved from its printed rows alone, apart from the engine
 examples    published worked examples, run through the same program
 ledger      balanced postings
+clearing    the month a posting belongs to, and what a month comes to
 lifecycle   the states of a settlement and the only ways between them
 reconcile   our book against the centre's, differences by kind
 facts       values as the journal keeps them: JSON with amounts as text

@@ -466,6 +466,14 @@ class Journal:
             ids = list(self._open_ids)
         return tuple(self.record(settlement_id) for settlement_id in ids)
 
+    def notes(self, kind: str) -> tuple[dict[str, JsonValue], ...]:
+        """Return the facts of every note of a kind, oldest first, each proven."""
+        rows = self._query(
+            "SELECT * FROM entry WHERE kind = ? AND state IS NULL ORDER BY seq", kind
+        )
+        with self._reading():
+            return tuple(self._body_of(self._sound(row))["facts"] for row in rows)
+
     def postings(self, settlement_id: str) -> tuple[Posting, ...]:
         """Return every leg ever posted for a settlement."""
         rows = self._query(

@@ -405,6 +405,36 @@ def _settlement_routes(
         """Close a day against the centre: totals first, rows where they differ."""
         return models.Reconciliation.of(service.reconcile(asked.date))
 
+    @api.get("/ledger/periods/<period>")
+    @api.output(models.Balance)
+    @api.doc(
+        operation_id="trialBalance",
+        responses=_responses("request-invalid"),
+        security="bearer",
+    )
+    def trial_balance(period: str) -> models.Balance:
+        """Add up what is posted into a clearing period, account by account."""
+        return models.Balance.of(service.trial_balance(period))
+
+    @api.post("/ledger/periods/<period>/close")
+    @api.input(models.CloseIn, arg_name="asked")
+    @api.output(models.Closed)
+    @api.doc(
+        operation_id="closePeriod",
+        responses=_responses(
+            *_BODY,
+            "period-closed",
+            "period-not-over",
+            "period-undecided",
+            "journal-stopped",
+        ),
+        security="bearer",
+    )
+    def close_period(period: str, asked: models.CloseIn) -> models.Closed:
+        """Close a clearing period for good; later refunds go into the next one."""
+        done = service.close_period(period, carry_over=asked.carry_over)
+        return models.Closed.of(done)
+
     @api.get("/open-items")
     @api.output(models.OpenItems)
     @api.doc(operation_id="listOpenItems", responses=_responses(), security="bearer")

@@ -25,12 +25,14 @@ from pydantic import (
 from settlement import explain
 from settlement.attribution import Suspect
 from settlement.claim import Filing, VisitKind
+from settlement.clearing import TrialBalance
 from settlement.facts import JsonValue, amounts_to_json
 from settlement.lifecycle import State
 from settlement.money import Money, exact
 from settlement.reconcile import DayReport
 from settlement.split import SettledAmounts
 from terminal.bill import MOST_DAYS, Bill, BillLine
+from terminal.periods import ClosedPeriod
 from terminal.views import (
     CardState,
     CardView,
@@ -190,6 +192,12 @@ class AdoptIn(_In):
     """Why a person believes that the centre's cancellation is right."""
 
     reason: Annotated[StrictStr, Field(min_length=1, max_length=200)]
+
+
+class CloseIn(_In):
+    """How a clearing period is closed."""
+
+    carry_over: StrictBool = False
 
 
 class DayIn(_In):
@@ -691,6 +699,61 @@ class Reconciliation(_Out):
         return cls.model_validate(
             report.to_json()
             | {"table_zh": report.table("zh"), "table_en": report.table("en")}
+        )
+
+
+class BalanceLine(_Out):
+    """One account of a trial balance."""
+
+    account: str
+    debit: str
+    credit: str
+
+
+class Balance(_Out):
+    """What a clearing period comes to."""
+
+    period: str
+    lines: list[BalanceLine]
+    debit: str
+    credit: str
+
+    @classmethod
+    def of(cls, balance: TrialBalance) -> Balance:
+        """Print *balance*; amounts in yuan."""
+        return cls(
+            period=balance.period,
+            lines=[
+                BalanceLine(
+                    account=line.account.value,
+                    debit=line.debit.to_yuan(),
+                    credit=line.credit.to_yuan(),
+                )
+                for line in balance.lines
+            ],
+            debit=balance.debit.to_yuan(),
+            credit=balance.credit.to_yuan(),
+        )
+
+
+class Closed(_Out):
+    """A clearing period that was closed."""
+
+    period: str
+    number: int
+    digest: str
+    carried_over: list[str]
+    balance: Balance
+
+    @classmethod
+    def of(cls, closed: ClosedPeriod) -> Closed:
+        """Print *closed*."""
+        return cls(
+            period=closed.period,
+            number=closed.number,
+            digest=closed.digest,
+            carried_over=list(closed.carried_over),
+            balance=Balance.of(closed.balance),
         )
 
 

@@ -44,6 +44,7 @@ from settlement.centre.port import (
 )
 from settlement.claim import Claim, Hospital, Insurance, Insured, Tier, Visit, VisitKind
 from settlement.claim_facts import accumulators_to_json, claim_to_json
+from settlement.clearing import TrialBalance
 from settlement.engine import settle as split_claim
 from settlement.errors import PolicyNotInForceError
 from settlement.facts import (
@@ -93,6 +94,7 @@ from terminal.errors import (
     SettlementInFlightError,
     SettlementNotFoundError,
 )
+from terminal.periods import ClosedPeriod, Periods
 from terminal.pin_ways import PinWay, typed
 from terminal.problems import problem_view
 from terminal.record_view import (
@@ -203,6 +205,7 @@ class Cashier:
         self._pack_on = pack_on
         self._pack_store_trouble = pack_trouble
         self._now = now
+        self._periods = Periods(journal, site.timezone, now)
         self._render = render
         self._publish = publish
         self._arm = arm
@@ -856,9 +859,15 @@ class Cashier:
         def answer(after: Record) -> Answer:
             return Answer(status, self._render(view_of(after, self._site)))
 
-        done = self._journal.advance(
-            record.settlement_id, to, facts, postings=entry, answer=answer
-        )
+        booked_at = settled.settled_at if settled is not None else None
+        with self._periods.posting(record, booked_at) as where:
+            done = self._journal.advance(
+                record.settlement_id,
+                to,
+                {**facts, **where},
+                postings=entry,
+                answer=answer,
+            )
         view = view_of(done, self._site)
         if view.problem is not None and view.problem.code == BOOKED_OTHERWISE:
             log.warning(
@@ -1028,6 +1037,14 @@ class Cashier:
         """Close *date* against the centre over the wire."""
         with self._reserved("", "reconcile"):
             return self._close_day(date)
+
+    def trial_balance(self, period: str) -> TrialBalance:
+        """Add up what is posted into a clearing period."""
+        return self._periods.balance(period)
+
+    def close_period(self, period: str, *, carry_over: bool) -> ClosedPeriod:
+        """Close a clearing period for good."""
+        return self._periods.close(period, carry_over=carry_over)
 
     def readiness(self) -> tuple[tuple[str, bool, str], ...]:
         """Say of each part whether it can do its work, with the code if not."""

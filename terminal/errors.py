@@ -24,6 +24,9 @@ TerminalError                   the root
 ├── SettlementNotFoundError     no settlement has that id
 ├── NotCancelledThereError      the centre has not taken that settlement back
 ├── NotQuarantinedError         a settlement that waits for nobody is to be looked at
+├── PeriodClosedError           that clearing period is closed already
+├── PeriodNotOverError          a month is closed when it is over
+├── PeriodUndecidedError        something of that month is undecided
 ├── QuoteRefusedError           the policy has no benefit for this bill
 ├── KindNotSettleableError      a kind of visit that is quoted only
 ├── DifferencesStopError        both calculators disagree and the site stops there
@@ -380,6 +383,45 @@ class BillAlreadySettledError(_AboutSettlementError):
             "the bill is to be settled anew.",
             settlement_id,
         )
+
+
+class PeriodClosedError(TerminalError):
+    """A clearing period is closed once."""
+
+    code = "period-closed"
+
+    def __init__(self, period: str) -> None:
+        super().__init__(
+            f"清算期 {period} 已经关账。以后的退费记入下一个未关账的清算期。",
+            f"Clearing period {period} is closed. What comes later is posted into the "
+            "next open one.",
+        )
+
+
+class PeriodNotOverError(TerminalError):
+    """What may still get postings is not closed."""
+
+    code = "period-not-over"
+
+    def __init__(self, period: str) -> None:
+        super().__init__(
+            f"清算期 {period} 还没有结束，不能关账。请在月底之后再试。",
+            f"Clearing period {period} is not over. Close it after its last day.",
+        )
+
+
+class PeriodUndecidedError(TerminalError):
+    """A month with undecided settlements is closed only if they are carried over."""
+
+    code = "period-undecided"
+
+    def __init__(self, period: str, undecided: tuple[str, ...]) -> None:
+        super().__init__(
+            f"清算期 {period} 有 {len(undecided)} 笔未决。请先处理，或结转后关账。",
+            f"Clearing period {period} has {len(undecided)} undecided settlements. See "
+            "to them first, or close it with carry_over.",
+        )
+        self.undecided = undecided
 
 
 class NotCancelledThereError(_AboutSettlementError):

@@ -142,4 +142,7 @@ def set_up(stream: TextIO, level: str = "INFO") -> logging.Handler:
     root.setLevel(level)
     # These would repeat request lines, with addresses, in their own words.
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    # It warns of every request that waits a moment for a thread; what matters is how
+    # long a request took, and that is a figure.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     return handler

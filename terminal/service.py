@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from reader.driver import DriverRefusal
+from settlement.clearing import TrialBalance
 from settlement.money import Money
 from settlement.reconcile import DayReport
 from terminal.bill import Bill
 from terminal.card_files import HolderRecord
+from terminal.periods import ClosedPeriod
 from terminal.views import CardView, PinView, QuoteView, SettlementView
 
 
@@ -179,6 +181,20 @@ class Service(Protocol):
         Raises:
             SettlementNotFoundError: no settlement has that id.
             NotCancelledThereError: the centre has not taken it back.
+        """
+
+    def trial_balance(self, period: str) -> TrialBalance:
+        """Add up what is posted into a clearing period (``2026-11``).
+
+        Raises:
+            RequestInvalidError: it names no month.
+        """
+
+    def close_period(self, period: str, *, carry_over: bool) -> ClosedPeriod:
+        """Close a clearing period for good.
+
+        Raises:
+            PeriodClosedError, PeriodNotOverError, PeriodUndecidedError: see there.
         """
 
     def cancel(self, settlement_id: str, *, key: str, digest: str) -> Answer:

@@ -49,6 +49,7 @@ PURE = tuple(
         "explain",
         "examples",
         "ledger",
+        "clearing",
         "lifecycle",
         "reconcile",
         "nhsa",

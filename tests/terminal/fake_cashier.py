@@ -15,6 +15,7 @@ from fractions import Fraction
 from reader.driver import NO_CARD, DriverRefusal
 from reader.scanner import read_voucher
 from settlement.claim import Accumulators, VisitKind
+from settlement.clearing import TrialBalance
 from settlement.lifecycle import OPEN, State
 from settlement.money import Money
 from settlement.reconcile import DayReport
@@ -44,6 +45,7 @@ from terminal.errors import (
     NotCancelledThereError,
     NotInDemonstrationError,
     NotQuarantinedError,
+    PeriodClosedError,
     PinNotTypedError,
     PinRequiredError,
     QuoteRefusedError,
@@ -51,6 +53,7 @@ from terminal.errors import (
     SettlementInFlightError,
     SettlementNotFoundError,
 )
+from terminal.periods import ClosedPeriod
 from terminal.service import Answer
 from terminal.views import (
     CardState,
@@ -161,6 +164,7 @@ class Orders:
     refusal: ProblemView | None = None  #: the policy refuses every bill
     raises: Exception | None = None  #: every look at the card raises it
     not_ready: str = ""  #: this part is not in order
+    closed_period: str = ""  #: this month is closed already
     drifts: str = ""  #: this part is still in order
     driver: str | DriverRefusal = ""  #: what a caller of an old driver gets
     pad_enters: bytes | None = None  #: the site has a pad, and this is entered there
@@ -412,6 +416,17 @@ class FakeCashier:
         if view.state is not State.SETTLED:
             raise NotCancelledThereError(settlement_id)
         return replace(view, state=State.CANCELLED)
+
+    def trial_balance(self, period: str) -> TrialBalance:
+        """Nothing was posted."""
+        return TrialBalance(period, ())
+
+    def close_period(self, period: str, *, carry_over: bool) -> ClosedPeriod:
+        """Close it unless it is one that the test wants closed already."""
+        del carry_over
+        if period == self.orders.closed_period:
+            raise PeriodClosedError(period)
+        return ClosedPeriod(period, 1, "d" * 64, (), self.trial_balance(period))
 
     def cancel(self, settlement_id: str, *, key: str, digest: str) -> Answer:
         """Take it back once per key."""

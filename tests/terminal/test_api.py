@@ -595,6 +595,33 @@ def test_taking_over_what_is_not_there_is_refused(ready):
     refused(ready.post(path, {"reason": "why"}), 404, "settlement-not-found")
 
 
+def test_a_months_balance_is_told_account_by_account(ready):
+    """Finance compares it with what the funds pay."""
+    answer = ready.get("/api/v1/ledger/periods/2026-11")
+
+    assert answer.status_code == 200
+    assert answer.json["period"] == "2026-11"
+    assert answer.json["debit"] == answer.json["credit"]
+
+
+def test_a_month_is_closed_once(ready):
+    """It has a number and a hash; a second closing is refused."""
+    path = "/api/v1/ledger/periods/2026-10/close"
+    done = ready.post(path, {"carry_over": False})
+    ready.service.orders.closed_period = "2026-10"
+
+    assert done.status_code == 200
+    assert (done.json["number"], len(done.json["digest"])) == (1, 64)
+    refused(ready.post(path, {"carry_over": True}), 409, "period-closed")
+
+
+def test_closing_a_month_says_yes_or_no_to_carrying_over(ready):
+    """A word is no answer to it."""
+    path = "/api/v1/ledger/periods/2026-10/close"
+
+    refused(ready.post(path, {"carry_over": "yes"}), 400, "request-invalid")
+
+
 def test_cancelling_what_is_not_there_is_refused(ready):
     """There is nothing to pay back."""
     refused(cancel(ready, "s-9", "c1"), 404, "settlement-not-found")
