@@ -126,6 +126,7 @@ def create_api(
     problems = _responses(*_BODY, "token-scope")
     add_driver_route(api, service, callers=driver_callers, responses=problems)
     _settlement_routes(api, service, announcer)
+    _book_routes(api, service)
     _demonstration_routes(api, service)
     _document_routes(api, service, events)
     return api
@@ -351,6 +352,10 @@ def _settlement_routes(
         key = _key()
         digest = _digest(f"cancel {settlement_id}", {})
         return _given(service.cancel(settlement_id, key=key, digest=digest))
+
+
+def _book_routes(api: APIBlueprint, service: Service) -> None:
+    """What people decide, and what the books say."""
 
     @api.post("/settlements/<settlement_id>/look-again")
     @api.input(models.LookAgainIn, arg_name="asked")
