@@ -19,13 +19,14 @@ from sqlalchemy import (
     Connection,
     Engine,
     create_engine,
+    delete,
     event,
     func,
     inspect,
     select,
     text,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateColumn
 
 from settlement.centre.tables import (
@@ -36,6 +37,7 @@ from settlement.centre.tables import (
     METADATA,
     PERSON,
     POSTING,
+    SEQUENCES,
 )
 
 #: How long a writer waits for the one before it, in milliseconds.
@@ -74,17 +76,28 @@ class Page:
 
     def next_id(self, name: str, first_digit: int) -> str:
         """Draw the next twelve-digit id of a kind; a drawn id never comes back."""
-        dialect = self.connection.dialect.name
-        add = postgresql.insert if dialect == "postgresql" else sqlite.insert
-        drawn = self.connection.execute(
-            add(COUNTER)
-            .values(name=name, last=1)
-            .on_conflict_do_update(
-                index_elements=["name"], set_={"last": COUNTER.c.last + 1}
-            )
-            .returning(COUNTER.c.last)
-        ).scalar_one()
-        return f"{first_digit}{drawn:011d}"
+        (drawn,) = self.next_ids(name, first_digit, 1)
+        return drawn
+
+    def next_ids(self, name: str, first_digit: int, count: int) -> list[str]:
+        """Draw so many of them at once, in their order."""
+        if self.connection.dialect.name == "postgresql":
+            # A counter's row would be locked until the page is durable, and every
+            # server would wait for every other. A sequence lets ids be left out.
+            drawn = select(SEQUENCES[name].next_value())
+            each = func.generate_series(1, count).table_valued("n")
+            numbers = self.connection.execute(drawn.select_from(each)).scalars().all()
+        else:
+            last = self.connection.execute(
+                sqlite.insert(COUNTER)
+                .values(name=name, last=count)
+                .on_conflict_do_update(
+                    index_elements=["name"], set_={"last": COUNTER.c.last + count}
+                )
+                .returning(COUNTER.c.last)
+            ).scalar_one()
+            numbers = range(last - count + 1, last + 1)
+        return [f"{first_digit}{number:011d}" for number in numbers]
 
 
 class Book:
@@ -106,6 +119,8 @@ class Book:
             _prepare_sqlite(self._engine)
         _migrate(self._engine)
         METADATA.create_all(self._engine)
+        if self.dialect == "postgresql":
+            _continue_counters(self._engine)
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -228,6 +243,19 @@ def _migrate(engine: Engine) -> None:
                 _coverage_forward(connection)
             if FEE_LINE.name in tables:
                 _fee_line_forward(connection)
+
+
+def _continue_counters(engine: Engine) -> None:
+    """Let the sequences go on from where a book of before counted in rows."""
+    with engine.begin() as connection:
+        for name in SEQUENCES:
+            last = connection.execute(
+                select(COUNTER.c.last).where(COUNTER.c.name == name)
+            ).scalar_one_or_none()
+            if last is not None:
+                # Once: the row goes, so that a later start does not count back.
+                connection.execute(select(func.setval(f"counter_{name}", last)))
+                connection.execute(delete(COUNTER).where(COUNTER.c.name == name))
 
 
 def _columns(connection: Connection, table: str) -> set[str]:

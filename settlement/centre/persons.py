@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -217,34 +218,59 @@ def _tallies(
     return {name: Money(fen) for name, fen in found.items()}
 
 
-def write_accumulators(
-    page: Page, person_id: str, insurance: Insurance, *, cause: str, state: Accumulators
-) -> None:
-    """Add the year's newest state."""
-    amounts = {name: getattr(state, name).fen for name in _MONEY_FIELDS}
-    page.connection.execute(
-        insert(ACCUMULATOR).values(
-            person_id=person_id,
-            insurance=insurance.value,
-            year=state.year,
-            cause=cause,
-            admissions=state.admissions,
-            **amounts,
-        )
-    )
-    held = _tallies(page, person_id, insurance, state.year)
-    if held == dict(state.tallies):
-        return
-    tallies = {name: money.fen for name, money in state.tallies.items()}
-    page.connection.execute(
-        insert(TALLIES).values(
-            person_id=person_id,
-            insurance=insurance.value,
-            year=state.year,
-            cause=cause,
-            amounts=json.dumps(tallies, sort_keys=True),
-        )
-    )
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one cause does to a person's year and to his account."""
+
+    person_id: str
+    insurance: Insurance
+    cause: str  #: 结算ID, or the reversal's
+    before: Accumulators  #: as the year stands on this page
+    after: Accumulators
+    account: Money  #: what the personal account is moved by
+
+
+def write_changes(page: Page, changes: Sequence[Change]) -> None:
+    """Add the year's newest states and the accounts' movements, in their order."""
+    whose = [
+        {
+            "person_id": change.person_id,
+            "insurance": change.insurance.value,
+            "cause": change.cause,
+        }
+        for change in changes
+    ]
+    states = [
+        {
+            **who,
+            "year": change.after.year,
+            "admissions": change.after.admissions,
+            **{name: getattr(change.after, name).fen for name in _MONEY_FIELDS},
+        }
+        for who, change in zip(whose, changes, strict=True)
+    ]
+    page.connection.execute(insert(ACCUMULATOR), states)
+    tallies = [
+        {
+            **who,
+            "year": change.after.year,
+            "amounts": json.dumps(
+                {name: money.fen for name, money in change.after.tallies.items()},
+                sort_keys=True,
+            ),
+        }
+        for who, change in zip(whose, changes, strict=True)
+        if dict(change.before.tallies) != dict(change.after.tallies)
+    ]
+    if tallies:
+        page.connection.execute(insert(TALLIES), tallies)
+    movements = [
+        {**who, "amount_fen": change.account.fen, "at": page.at_text}
+        for who, change in zip(whose, changes, strict=True)
+        if change.account
+    ]
+    if movements:
+        page.connection.execute(insert(ACCOUNT_MOVEMENT), movements)
 
 
 def without(
@@ -375,10 +401,19 @@ def _enrol(page: Page, enrolment: Enrolment) -> None:
             cause=OPENING,
             amount=row.account_balance,
         )
-    for insurance, state in enrolment.history:
-        write_accumulators(
-            page, person.person_id, insurance, cause=OPENING, state=state
+    opening = [
+        Change(
+            person_id=person.person_id,
+            insurance=insurance,
+            cause=OPENING,
+            before=Accumulators(state.year),
+            after=state,
+            account=Money.ZERO,
         )
+        for insurance, state in enrolment.history
+    ]
+    if opening:
+        write_changes(page, opening)
     for denial in enrolment.denials:
         page.connection.execute(
             insert(ENTITLEMENT).values(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, RowMapping, exists, insert, select
@@ -72,12 +73,31 @@ def new_id(page: Page) -> str:
     return page.next_id("settlement", 4)
 
 
+def new_ids(page: Page, count: int) -> list[str]:
+    """Draw so many of them at once."""
+    return page.next_ids("settlement", 4, count)
+
+
 def post(page: Page, record: Record) -> Record:
     """Book a record: the row, the accumulators, the account, the double entry."""
-    settled = record.settled
-    page.connection.execute(insert(SETTLEMENT).values(**_columns(record)))
-    _move(page, record, settled.settlement_id, record.after)
+    post_all(page, (record,))
     return record
+
+
+def post_all(page: Page, records: Sequence[Record]) -> None:
+    """Book records that were worked out on this page, each as ``post`` does.
+
+    One statement per table, however many there are. Of the records of one person the
+    later ones have to go on from the earlier ones.
+    """
+    page.connection.execute(
+        insert(SETTLEMENT), [_columns(record) for record in records]
+    )
+    moved = [
+        (record, record.settled.settlement_id, record.before, record.after)
+        for record in records
+    ]
+    _move(page, moved)
 
 
 def cancel(page: Page, original: Record, *, msgid: str, infno: str) -> Record:
@@ -143,9 +163,10 @@ def reverse(page: Page, record: Record, *, msgid: str) -> None:
             at=page.at_text,
         )
     )
-    after = persons.without(_now(page, record), record.before, record.after)
+    before = _now(page, record)
+    after = persons.without(before, record.before, record.after)
     back = replace(record, settled=replace(settled, amounts=negated(settled.amounts)))
-    _move(page, back, reversal_id, after)
+    _move(page, ((back, reversal_id, before, after),))
 
 
 def by_id(page: Page, settlement_id: str) -> Record | None:
@@ -213,23 +234,37 @@ def _now(page: Page, record: Record) -> Accumulators:
     )
 
 
-def _move(page: Page, record: Record, entry_id: str, after: Accumulators) -> None:
-    """Let everything that is added up follow one record or reversal."""
-    settled = record.settled
-    who, insurance = settled.person_id, settled.insurance
-    persons.write_accumulators(page, who, insurance, cause=entry_id, state=after)
-    spent = settled.amounts.account_pay
-    persons.move_account(page, who, insurance, cause=entry_id, amount=-spent)
-    for account, amount in _legs(record):
-        if amount:
-            page.connection.execute(
-                insert(POSTING).values(
-                    entry_id=entry_id,
-                    account=account,
-                    amount_fen=amount.fen,
-                    at=page.at_text,
-                )
-            )
+#: A record or reversal, its id, and the year so far before and after it.
+_Moved = tuple[Record, str, Accumulators, Accumulators]
+
+
+def _move(page: Page, moved: Sequence[_Moved]) -> None:
+    """Let everything that is added up follow records or reversals."""
+    changes = [
+        persons.Change(
+            person_id=record.settled.person_id,
+            insurance=record.settled.insurance,
+            cause=entry_id,
+            before=before,
+            after=after,
+            account=-record.settled.amounts.account_pay,
+        )
+        for record, entry_id, before, after in moved
+    ]
+    persons.write_changes(page, changes)
+    legs = [
+        {
+            "entry_id": entry_id,
+            "account": account,
+            "amount_fen": amount.fen,
+            "at": page.at_text,
+        }
+        for record, entry_id, _, _ in moved
+        for account, amount in _legs(record)
+        if amount
+    ]
+    if legs:
+        page.connection.execute(insert(POSTING), legs)
 
 
 def _legs(record: Record) -> tuple[tuple[str, Money], ...]:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Sequence,
     Table,
     Text,
     event,
@@ -333,6 +334,12 @@ DEVICE = _table(
 
 #: The last number given out per kind of id.
 COUNTER = _table("counter", _text("name", key=True), _whole("last"))
+
+#: On PostgreSQL the numbers are drawn from sequences instead, one per kind of id.
+SEQUENCES = {
+    name: Sequence(f"counter_{name}", metadata=METADATA)
+    for name in ("file", "reversal", "settlement", "sign_in", "visit")
+}
 
 APPEND_ONLY = (
     ACCUMULATOR,

@@ -13,5 +13,8 @@ record         the journal against raw SQLite
 start          start and memory of the daemon against bare Python
 card           reading a card against the card's own time
 centre         a message to the centre against bare HTTP
+book           the centre's book against a bare commit and pgbench; many at once
+resolving      how soon an unknown settlement is found
+postgresql     a throw-away server to measure and test with
 run            choose by name, measure, print
 """

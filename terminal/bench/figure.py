@@ -13,6 +13,10 @@ NS_PER_US = 1_000
 NS_PER_MS = 1_000_000
 
 
+class MissingError(Exception):
+    """What a figure is measured with is not on this machine; says how to get it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
     """One figure and what it was measured against. ``ratio`` is value / reference."""

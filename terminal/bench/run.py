@@ -10,8 +10,18 @@ from pathlib import Path
 
 import click
 
-from terminal.bench import card, catalogue, centre, record, replay, split, start
-from terminal.bench.figure import Figure
+from terminal.bench import (
+    book,
+    card,
+    catalogue,
+    centre,
+    record,
+    replay,
+    resolving,
+    split,
+    start,
+)
+from terminal.bench.figure import Figure, MissingError
 
 FIGURES: Mapping[str, Callable[[Path], Figure]] = {
     "split.bare_us": split.bare_us,
@@ -38,6 +48,12 @@ FIGURES: Mapping[str, Callable[[Path], Figure]] = {
     "card.frames_us": card.frames_us,
     "card.events_ms": card.events_ms,
     "centre.sign_in_ms": centre.sign_in_ms,
+    "centre.sqlite_us": book.sqlite_us,
+    "centre.sqlite_batch": book.sqlite_batch,
+    "centre.postgresql_us": book.postgresql_us,
+    "centre.postgresql_8_us": book.postgresql_clients_us,
+    "centre.postgresql_batch": book.postgresql_batch,
+    "resolver.latency_ms": resolving.latency_ms,
 }
 
 
@@ -70,7 +86,11 @@ def run_bench(names: tuple[str, ...], *, as_json: bool, folder: Path) -> int:
     figures = []
     try:
         for measure in chosen:
-            figure = measure(folder)
+            try:
+                figure = measure(folder)
+            except MissingError as missing:
+                click.echo(f"not measured: {missing}", err=True)
+                continue
             figures.append(figure)
             if not as_json:
                 click.echo(_line(figure))

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from terminal.bench.postgresql import programs
 from tests.faults.test_f16_corrupted_journal import (
     SPOILS,
     bytes_of,
@@ -35,7 +36,6 @@ from tests.faults.test_f16_corrupted_journal import (
 )
 from tests.rig.days import caught
 from tests.rig.mutants import MUTANTS
-from tests.settlement.centre.postgresql import programs
 from tests.settlement.test_journal import open_at
 
 ROOT = Path(__file__).parents[2]

@@ -55,7 +55,7 @@ from tests.rig.clock import ZONE
 from tests.rig.laws import CentreRow, rows_of
 from tests.rig.terminal import CATALOGUE, KEY, PACKS, REGION, SITE, pack_on, reconcile
 from tests.rig.world import FORESEEN
-from tests.settlement.centre.postgresql import Cluster
+from tests.settlement.centre.postgresql import start
 
 PERSONS = 50
 TERMINALS = 8
@@ -440,7 +440,7 @@ def main(arguments: list[str]) -> int:
     )
     asked = parser.parse_args(arguments)
     folder = Path(tempfile.mkdtemp())
-    cluster = Cluster(settings=()) if asked.database == "postgresql" else None
+    cluster = start(settings=()) if asked.database == "postgresql" else None
     url = cluster.url() if cluster else f"sqlite:///{folder / 'centre.db'}"
     try:
         said = run(url, folder, seconds=asked.seconds, seed=asked.seed)

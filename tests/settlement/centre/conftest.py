@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.settlement.centre.postgresql import Cluster
+from terminal.bench.postgresql import Cluster
+from tests.settlement.centre.postgresql import start
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """Run one PostgreSQL for all tests of this process."""
-    running = Cluster()
+    running = start()
     yield running
     running.stop()
 
