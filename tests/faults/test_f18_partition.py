@@ -44,8 +44,14 @@ def secure_centre(context: ssl.SSLContext) -> Iterator[tuple[str, list[bytes]]]:
                 return
             try:
                 with context.wrap_socket(line, server_side=True) as talk:
-                    arrived.append(talk.recv(65536))
-                    talk.sendall(ANSWER)
+                    message = b""
+                    while part := talk.recv(65536):
+                        message += part
+                        # Closed with something unread, the line would be reset.
+                        if message.endswith(BODY):
+                            arrived.append(message)
+                            talk.sendall(ANSWER)
+                            break
             except OSError:
                 line.close()
 

@@ -41,7 +41,7 @@ WEATHERS: Mapping[str, Mapping[Fate, int]] = {
     "rough": {
         Fate.REFUSED: 20,
         Fate.REQUEST_LOST: 20,
-        Fate.REQUEST_LATE: 25,
+        Fate.REQUEST_LATE: 70,
         Fate.ANSWER_LOST: 40,
         Fate.ANSWER_LATE: 30,
         Fate.REPEATED: 30,
@@ -51,7 +51,7 @@ WEATHERS: Mapping[str, Mapping[Fate, int]] = {
         Fate.GARBAGE: 10,
     },
     "deaf": {Fate.ANSWER_LOST: 400, Fate.ANSWER_LATE: 300},
-    "split": {Fate.REFUSED: 600, Fate.REQUEST_LOST: 200, Fate.REQUEST_LATE: 100},
+    "split": {Fate.REFUSED: 250, Fate.REQUEST_LOST: 150, Fate.REQUEST_LATE: 500},
 }
 _THOUSAND = 1000
 #: What moves money, or takes it back: the weather is about these above all.
@@ -164,7 +164,7 @@ class SimWire:
             raise CentreNotSentError(fate.value)
         if fate in {Fate.REQUEST_LATE, Fate.REQUEST_LOST}:
             if fate is Fate.REQUEST_LATE:
-                self._arrive_later(sent, PATIENCE_S)
+                self._arrive_later(sent, PATIENCE_S, late)
             raise self._given_up(fate)
         status, content = network.carry(sent)
         if fate is Fate.REPEATED:
@@ -196,10 +196,19 @@ class SimWire:
             return status, "<html>系统繁忙</html>".encode("gb18030")
         return status, content
 
-    def _arrive_later(self, sent: Sent, after_s: float) -> None:
+    def _arrive_later(
+        self, sent: Sent, after_s: float, late: Late | None = None
+    ) -> None:
+        """Let a message come later; its answer is heard if somebody still listens."""
         network = self._network
-        delay = after_s + network.delay_s()
-        network.clock.later(delay, lambda: _ignore(network.carry(sent)))
+
+        def arrive() -> None:
+            status, content = network.carry(sent)
+            if late is not None:
+                back = network.delay_s()
+                network.clock.later(back, lambda: self._hear(late, status, content))
+
+        network.clock.later(after_s + network.delay_s(), arrive)
 
     def _given_up(self, fate: Fate) -> CentreUnknownError:
         """Wait as long as a terminal does, and give up."""
@@ -211,7 +220,3 @@ class SimWire:
         """Bring a late answer, if the process that asked is still the same one."""
         if self.hears and not self._mortal.dead:
             self._network.doing(self._terminal_no, lambda: late(status, content))
-
-
-def _ignore(_answer: tuple[int, bytes]) -> None:
-    """Drop the answer to a message whose sender has gone."""

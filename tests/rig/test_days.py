@@ -9,6 +9,8 @@ from tests.rig.mutants import MUTANTS, Mutant
 
 #: As many as an everyday run can afford; the certificate says how many more were run.
 SEEDS = range(40)
+#: Where to begin among the two hundred, for a bug that most days do not meet.
+BEGIN = {"adopts-over-reversed": 85}
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -29,9 +31,11 @@ def test_a_seed_replays_the_day_exactly():
     assert live(8).digest != first.digest
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_planted_bug_is_caught(mutant: Mutant):
     """A rig that finds nothing in wrong code would prove nothing about ours."""
-    found = caught(mutant, range(200))
+    begin = BEGIN.get(mutant.name, 0)
+    found = caught(mutant, (*range(begin, 200), *range(begin)))
 
     assert found is not None
