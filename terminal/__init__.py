@@ -28,6 +28,7 @@ periods    clearing periods: where postings go, and closing a month
 day        the end of the day: 3201, 3202, differences
 demo       one whole settlement without a browser
 centre_keys  the reference centre's pair of keys
+disk_room  room on the disk: told in time, and kept for what is under way
 device     this terminal as a centre tells it from copies of itself
 parts      the one place that wires real parts from settings
 supervise  the reference centre as a supervised child process

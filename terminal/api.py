@@ -71,6 +71,7 @@ _CENTRE = (
     "centre-not-sent",
     "centre-clock-off",
     "terminal-fenced",
+    "disk-nearly-full",
     "centre-gateway-refused",
     "centre-unknown",
 )

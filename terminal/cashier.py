@@ -75,6 +75,7 @@ from terminal.credential_sources import CredentialSources
 from terminal.credentials import ShownCredential
 from terminal.deck import Deck
 from terminal.desk import CardDesk
+from terminal.disk_room import LOW, DiskRoom
 from terminal.errors import (
     AmountChangedError,
     BillAlreadySettledError,
@@ -126,6 +127,8 @@ _STATUS = {
 CANCELLATION_REFUSED = 409
 #: What readiness says of a clock that is off by more than 30 s: still in order.
 CLOCK_DRIFTS = "clock-drifts"
+#: What is told in time: the part still does its work.
+IN_TIME = frozenset({CLOCK_DRIFTS, LOW})
 PIN_FORM = "4 to 12 ASCII digits and nothing else"
 
 
@@ -188,9 +191,11 @@ class Cashier:
         shown: ShownCredential | None = None,
         sources: CredentialSources | None = None,
         new_id: Callable[[], str] = lambda: secrets.token_hex(8),
+        disk: DiskRoom | None = None,
     ) -> None:
         self._site = site
         self._new_id = new_id
+        self._disk = disk
         self._shown = shown
         self._sources = sources
         self._desk = desk
@@ -585,6 +590,8 @@ class Cashier:
             if replayed is not None:
                 return replayed
             self._refuse_settled_bill(bill.bill_no)
+            if self._disk is not None:
+                self._disk.require()
             who = self._verified_holder()
             if holder and not hmac.compare_digest(holder, self._holder_name(who)):
                 raise HolderChangedError
@@ -1050,18 +1057,19 @@ class Cashier:
         """Say of each part whether it can do its work, with the code if not."""
         no_reader = self._desk.view().state is CardState.NO_READER
         centre, fenced = self._centre_trouble()
+        disk = self._disk.trouble() if self._disk is not None else ""
         checks = (
             ("reader", "reader-unavailable" if no_reader else ""),
             ("journal", "" if self._journal.writable() else "journal-stopped"),
             ("pack", self._pack_trouble()),
             ("centre", centre),
             ("clock", self._clock_trouble()),
-            # Among the parts only when it is fenced: else there is nothing to say.
+            # Among the parts only in trouble: else there is nothing to say of them.
             *((("terminal", fenced),) if fenced else ()),
+            *((("disk", disk),) if disk else ()),
         )
         return tuple(
-            (part, not code or code == CLOCK_DRIFTS, code or "ok")
-            for part, code in checks
+            (part, not code or code in IN_TIME, code or "ok") for part, code in checks
         )
 
     def _year_of(self, coverage: Coverage) -> int:

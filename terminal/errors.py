@@ -24,6 +24,7 @@ TerminalError                   the root
 ├── SettlementNotFoundError     no settlement has that id
 ├── NotCancelledThereError      the centre has not taken that settlement back
 ├── NotQuarantinedError         a settlement that waits for nobody is to be looked at
+├── DiskNearlyFullError         no room for a new bill and those under way
 ├── PeriodClosedError           that clearing period is closed already
 ├── PeriodNotOverError          a month is closed when it is over
 ├── PeriodUndecidedError        something of that month is undecided
@@ -382,6 +383,19 @@ class BillAlreadySettledError(_AboutSettlementError):
             "This bill is settled already. Look at that settlement; cancel it first if "
             "the bill is to be settled anew.",
             settlement_id,
+        )
+
+
+class DiskNearlyFullError(TerminalError):
+    """What is under way could not be written down if another bill began."""
+
+    code = "disk-nearly-full"
+
+    def __init__(self, free_mb: int) -> None:
+        super().__init__(
+            "磁盘空间不足，已停止结算，未向医保中心发送任何请求。请联系管理员清理磁盘。",
+            f"The disk has {free_mb} MB left; nothing was sent and nothing is sold. "
+            "Free some room: old backups and logs first, never the journal.",
         )
 
 

@@ -39,6 +39,7 @@ from terminal.credentials import ShownCredential
 from terminal.day import GroupKey, reconcile_day
 from terminal.desk import CardDesk
 from terminal.device import JournalDevice, number_of
+from terminal.disk_room import DiskRoom
 from terminal.events import EventHub
 from terminal.metrics import Metrics
 from terminal.resolver import Resolver, ResolverSettings
@@ -132,6 +133,7 @@ def build_parts(settings: Settings) -> Iterator[Parts]:
             publish=announcer.settlement,
             arm=gateway.arm_fault if settings.demonstration else None,
             close_day=_day_closer(settings, journal, gateway),
+            disk=DiskRoom(settings.data_dir),
         )
         desk.start()
         stack.callback(desk.stop)

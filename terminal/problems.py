@@ -86,6 +86,7 @@ TABLE: Mapping[str, Row] = {
     "key-reused": Row(_CONFLICT, "The key belongs to another request"),
     "settlement-in-flight": Row(_CONFLICT, "The settlement is under way"),
     "bill-already-settled": Row(_CONFLICT, "The bill is settled already"),
+    "disk-nearly-full": Row(_DOWN, "The disk is nearly full"),
     "period-closed": Row(_CONFLICT, "The clearing period is closed"),
     "period-not-over": Row(_CONFLICT, "The clearing period is not over"),
     "period-undecided": Row(_CONFLICT, "Something of the period is undecided"),

@@ -73,6 +73,8 @@ TABLE: Mapping[str, Word] = {
     "light_terminal": Word("本机", "This terminal"),
     "light_ok": Word("正常", "in order"),
     "light_drifts": Word("有偏差", "drifts"),
+    "light_disk": Word("磁盘", "Disk"),
+    "light_low": Word("不足", "low"),
     "light_bad": Word("异常", "not in order"),
     "do_reader": Word(
         "读卡器不可用：请检查读卡器接线，重新插拔一次。",
@@ -100,12 +102,20 @@ TABLE: Mapping[str, Word] = {
         "This clock is more than five minutes off the centre's: settling has stopped, "
         "have it set.",
     ),
+    "do_disk": Word(
+        "磁盘空间不足，已停止结算：请联系管理员清理磁盘（不要动账本）。",
+        "The disk is nearly full: settling has stopped, have room made on it.",
+    ),
+    "warn_disk": Word(
+        "磁盘空间不多了：请联系管理员尽快清理，暂不影响结算。",
+        "The disk has little room left: have room made on it.",
+    ),
     "do_terminal": Word(
         "中心记得的本机账本与现在的不同（可能是恢复或复制的终端），已停止结算：请联系管理员。",
         "The centre knows this terminal by another journal (restored or copied): "
         "settling has stopped, call the administrator.",
     ),
-    "drifts_clock": Word(
+    "warn_clock": Word(
         "本机时钟与医保中心相差超过三十秒：请联系管理员校准，暂不影响结算。",
         "This clock is more than thirty seconds off the centre's: have it set.",
     ),

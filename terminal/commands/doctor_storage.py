@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from config.settings import ROOT, Settings
 from settlement.journal_errors import JournalDamagedError, KeyFileError
 from settlement.journal_opening import judge
 from settlement.seal import Sealer, load_or_create_key
 from terminal.commands.doctor_finding import Finding, Verdict
+from terminal.disk_room import STOP_PERCENT, WARN_PERCENT, Room, room_of
 
 ENOUGH_DISK = 500_000_000
-#: Of the whole disk: less than this is told, and less than that stops selling.
-WARN_PERCENT, STOP_PERCENT = 10, 2
-
-
-class Room(NamedTuple):
-    """How large a disk is and what is left, in bytes; as ``shutil.disk_usage``."""
-
-    total: int
-    used: int
-    free: int
 
 
 def look_at_disk(
@@ -38,8 +27,8 @@ def look_at_disk(
             "data", Verdict.WRONG, f"{folder} cannot be written", "Set data_dir."
         )
         return
-    room = usage(nearest) if usage else Room(*shutil.disk_usage(nearest))
-    percent = room.free * 100 // max(room.total, 1)
+    room = (usage or room_of)(nearest)
+    percent = room.percent
     found = f"{folder} ({room.free // 1_000_000} MB free, {percent} %)"
     do = "Free some room: old backups and logs first, never the journal."
     if percent < STOP_PERCENT:

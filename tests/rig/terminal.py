@@ -33,6 +33,7 @@ from terminal.day import GroupKey, reconcile_day
 from terminal.deck import Deck
 from terminal.desk import CardDesk
 from terminal.device import JournalDevice, number_of
+from terminal.disk_room import DiskRoom
 from terminal.resolver import Resolver, ResolverSettings
 from terminal.views import SettlementView
 from tests.rig.clock import DAWN, ZONE, Clock, TerminalClock
@@ -130,6 +131,7 @@ class Terminal:
         )
         self.told = Told()
         self.bills = itertools.count(1)
+        self.disk: DiskRoom | None = None  #: watched from the next start on
         self.depth = 0  #: how many of its doings are under way, one inside the other
         self.starts = 0
         self._network = network
@@ -195,6 +197,7 @@ class Terminal:
             arm=None,
             close_day=lambda date: reconcile(self.journal, self.gateway, date),
             new_id=self._new_id,
+            disk=self.disk,
         )
         self.resolver = self._kinds.resolver(
             cashier=self.cashier,

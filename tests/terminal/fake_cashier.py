@@ -165,6 +165,7 @@ class Orders:
     raises: Exception | None = None  #: every look at the card raises it
     not_ready: str = ""  #: this part is not in order
     closed_period: str = ""  #: this month is closed already
+    low: str = ""  #: this part is about to be used up
     drifts: str = ""  #: this part is still in order
     driver: str | DriverRefusal = ""  #: what a caller of an old driver gets
     pad_enters: bytes | None = None  #: the site has a pad, and this is entered there
@@ -465,7 +466,7 @@ class FakeCashier:
         return tuple(
             (part, part != broken, self._code(part))
             for part in ("reader", "journal", "pack", "centre", "clock")
-        )
+        ) + ((("disk", True, "disk-low"),) if self.orders.low else ())
 
     def _code(self, part: str) -> str:
         if part == self.orders.not_ready:

@@ -281,6 +281,17 @@ def test_a_clock_that_drifts_is_told_before_it_stops_anything(counter):
     assert "暂不影响结算" in lights
 
 
+def test_a_disk_that_fills_is_told_before_it_stops_anything(counter):
+    """Amber, with what to do, while there is time."""
+    counter.service.orders.low = "disk"
+
+    lights = counter.get("/counter/fragment/lights")
+
+    assert "异常" not in lights
+    assert lights.count('class="light low"') == 1
+    assert "不足" in lights
+
+
 # -- the card -------------------------------------------------------------------
 
 

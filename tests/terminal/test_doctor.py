@@ -23,7 +23,8 @@ from settlement.journal import Journal
 from settlement.seal import Sealer, load_or_create_key
 from terminal.commands.doctor_centre import look_at_centre
 from terminal.commands.doctor_finding import Finding, Verdict
-from terminal.commands.doctor_storage import Room, look_at_disk, look_at_journal
+from terminal.commands.doctor_storage import look_at_disk, look_at_journal
+from terminal.disk_room import Room
 from tests.certificates import certificate
 from tests.settlement.centre.counter import CATALOGUE, KEYS, SHIPPED
 
