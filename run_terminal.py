@@ -615,6 +615,38 @@ def journal_verify(
     ctx.exit(run_journal_verify(load_settings(config), path, key, as_json=as_json))
 
 
+@journal.command(
+    "backup", epilog="Example: run_terminal.py journal backup /backup/2026-11-24.db"
+)
+@click.argument("to", type=ANY_PATH)
+@config_option
+@click.pass_context
+def journal_backup(ctx: click.Context, to: Path, config: Path | None) -> None:
+    """Copy the journal to TO while the terminal runs, and prove the copy."""
+    from terminal.commands.journal import run_journal_backup
+
+    ctx.exit(run_journal_backup(load_settings(config), to))
+
+
+@journal.command(
+    "drill", epilog="Example: run_terminal.py journal drill /backup/2026-11-24.db"
+)
+@click.argument("copy", type=EXISTING)
+@json_option
+@config_option
+@click.pass_context
+def journal_drill(
+    ctx: click.Context, copy: Path, *, as_json: bool, config: Path | None
+) -> None:
+    """Try COPY: prove it, and see how far the journal has gone on from it.
+
+    Nothing is written. Exit code 1: the copy could not be relied on.
+    """
+    from terminal.commands.journal import run_journal_drill
+
+    ctx.exit(run_journal_drill(load_settings(config), copy, as_json=as_json))
+
+
 @main.group()
 def catalogue() -> None:
     """Look after the catalogue of items: import, show, search."""

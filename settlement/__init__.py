@@ -35,6 +35,7 @@ chain       the hash chain over the final bytes, and its anchor beside the file
 journal     the terminal's own durable record (SQLite through sqlite-utils)
 journal_opening  its files judged before anything is written: damage is left as found
 journal_proof  the proof: edited, deleted, reordered or truncated rows, each named
+journal_backup  a copy while it is written, and the drill that tries one
 journal_sweep  the same proof in one quick pass, which names nothing
 lean_sqlite    sqlite-utils without the analytics it would pull in
 filelock    one process at a time

@@ -3,6 +3,7 @@
 JournalError                  the root
 ├── JournalLockedError        another daemon has this journal open
 ├── JournalDamagedError       the file fails SQLite's own check; never repaired in place
+├── BackupError               a copy was not made, because it would not prove itself
 ├── JournalStoppedError       the disk failed; nothing more is written or promised
 ├── KeyFileError              the file of the sealing key is missing a property
 ├── IllegalStepError          the drawing of states has no such arrow
@@ -43,6 +44,18 @@ class JournalDamagedError(JournalError):
         super().__init__(
             f"The journal {name} is damaged ({found}). Nothing is settled on it and "
             "nothing is repaired in place: keep the file and restore a backup."
+        )
+
+
+class BackupError(JournalError):
+    """A copy that does not prove itself is no backup; none is left behind."""
+
+    code = "backup-failed"
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(
+            f"The copy {name} was not made: {problem}. Choose a new name for every "
+            "copy; if the journal itself is at fault, run_terminal.py journal verify."
         )
 
 
