@@ -70,6 +70,14 @@ def live(seed: int, kinds: Kinds = REAL, doings: int = DOINGS) -> Day:
     return Day(seed, broken, tuple(world.history), fates, ends)
 
 
+def survived(seed: int, kinds: Kinds = REAL, doings: int = DOINGS) -> Day:
+    """Live through a day; a program that breaks down in it has broken a promise."""
+    try:
+        return live(seed, kinds, doings)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the seed is told
+        return Day(seed, (f"breakdown: {error!r}",), ())
+
+
 def caught(mutant: Mutant, seeds: Iterable[int]) -> tuple[int, str] | None:
     """Return the first seed that catches *mutant*, and by what; None if none does."""
     with mutant.planted() as kinds:
@@ -100,7 +108,7 @@ def main(arguments: list[str]) -> int:
     total = Total()
     with ProcessPoolExecutor(asked.jobs) as pool:
         for day in pool.map(
-            live,
+            survived,
             seeds,
             [REAL] * len(seeds),
             [asked.doings] * len(seeds),
