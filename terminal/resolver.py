@@ -99,7 +99,9 @@ class Resolver:
         """Look once at every open settlement that is due."""
         open_now = self._journal.open_items()
         alive = {record.settlement_id for record in open_now}
-        for gone in self._seen.keys() - alive:
+        # Whatever is remembered of what has ended: one that ended while it was looked
+        # at has been put off since, and would keep the worker awake.
+        for gone in (self._seen.keys() | self._again_at.keys()) - alive:
             self._forget(gone)
         for record in open_now:
             if self._stopping.is_set():
@@ -171,7 +173,9 @@ class Resolver:
                 facts["resolved_by"] = "5204+5203"
                 self._cashier.conclude(record, State.SETTLED, facts, found)
                 return
-        age = self._monotonic() - self._seen[record.settlement_id]
+        now = self._monotonic()
+        # It may have ended, and been forgotten, while the question was on its way.
+        age = now - self._seen.get(record.settlement_id, now)
         if record.sent and age < self._settings.not_found_after_s:
             self._soon(record)
             return
