@@ -27,6 +27,7 @@ settling   what the centre works out: its own classes, pack and accumulators
 shelf      the packs, the catalogue and the engine behind it
 comparing  the statement: sums and rows against the book
 transactions  what is done for each transaction
+faults     how the reference centre misbehaves on order
 server     the reference centre as a WSGI application
 serving    the same on a port of this machine
 """

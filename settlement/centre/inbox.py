@@ -80,6 +80,11 @@ def reverse(page: Page, original: Arrived, *, msgid: str) -> None:
         records.reverse(page, record, msgid=msgid)
 
 
+def came(page: Page, msgid: str) -> bool:
+    """Say whether a message that may book something was ever let in."""
+    return _row(page, msgid) is not None
+
+
 def _bury(page: Page, original: Arrived) -> None:
     if not _is_tombstoned(page, original.msgid):
         page.connection.execute(

@@ -7,9 +7,9 @@ with 0 or -1, a file, or a 500 that says nothing of the inside.
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 from types import MappingProxyType
 
@@ -17,7 +17,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from settlement.catalogue import Catalogue
-from settlement.centre import answers, forms, gate, intake, transactions
+from settlement.centre import answers, faults, forms, gate, intake, transactions
 from settlement.centre.book import Book, Clock
 from settlement.centre.gate import Secrets
 from settlement.centre.refusal import Refusal
@@ -29,9 +29,6 @@ from settlement.policy import Pack
 #: A statement file of one day fits; nothing else comes near.
 MAX_BODY = 32 * 1024 * 1024
 FAULT_HEADER = "X-Demo-Fault"
-MAX_DELAY_S = 60
-#: What a lost answer promises and never sends.
-_PROMISED = "1048576"
 
 _LOG = logging.getLogger(__name__)
 
@@ -54,9 +51,8 @@ def create_centre(  # noqa: PLR0913 # the parts of a centre, each passed in
         packs: gives every pack; the one of the insured region and the day is used.
         catalogue: the centre's own classes and price limits.
         secrets: what a caller must hold to be heard.
-        demonstration: only then the header ``X-Demo-Fault`` is obeyed: ``lose-answer``
-            books and breaks the connection off, ``late=SECONDS`` books and answers
-            later, ``status-503`` books and answers 503.
+        demonstration: only then the header ``X-Demo-Fault`` is obeyed; its words are
+            those of ``faults.FAULTS``.
         now: the clock the signature's age is judged by; aware, or in local time.
         hospitals: the levels of institutions by code.
         tier: the level of an institution that is not among them.
@@ -66,9 +62,10 @@ def create_centre(  # noqa: PLR0913 # the parts of a centre, each passed in
     shelf = Shelf(packs, catalogue)
     serials = count(1)
 
-    def answer() -> Response:
+    def answer(fault: str = "") -> Response:
         headers = {name: request.headers.get(name, "") for name in gate.HEADERS}
-        complaint = gate.judge(headers, secrets, now())
+        ahead = dt.timedelta(minutes=faults.number_of(fault, "clock") or 0)
+        complaint = gate.judge(headers, secrets, now() + ahead)
         if complaint:
             return _gateway_says(401, complaint)
         received = book.now()
@@ -79,7 +76,8 @@ def create_centre(  # noqa: PLR0913 # the parts of a centre, each passed in
             region = call.care_region
             _check_name(call.infno)
             # One message is answered by one list of packs, whatever is installed.
-            desk = Desk(book, shelf.at_once(), hospitals, tier)
+            buries = fault != "refuse-unknown"
+            desk = Desk(book, shelf.at_once(), hospitals, tier, buries=buries)
             output = transactions.carry_out(desk, call)
         except Refusal as refusal:
             _LOG.info("centre.refused", extra={"code": refusal.code})
@@ -92,9 +90,8 @@ def create_centre(  # noqa: PLR0913 # the parts of a centre, each passed in
         return Response(answers.to_json(body), mimetype="application/json")
 
     def answer_or_misbehave() -> Response:
-        response = answer()
         fault = request.headers.get(FAULT_HEADER, "") if demonstration else ""
-        return _misbehave(fault, response)
+        return faults.misbehave(fault, lambda: answer(fault))
 
     @app.errorhandler(HTTPException)
     def http_problem(problem: HTTPException) -> Response:
@@ -120,29 +117,3 @@ def _check_name(infno: str) -> None:
 def _gateway_says(status: int, message: str) -> Response:
     body = answers.to_json({"code": status, "message": message})
     return Response(body, status=status, mimetype="application/json")
-
-
-def _misbehave(fault: str, response: Response) -> Response:
-    """Spoil an answer whose message has been carried out already."""
-    if fault == "lose-answer":
-        return _cut_off()
-    if fault == "status-503":
-        return _gateway_says(503, "服务暂不可用!")
-    name, _, seconds = fault.partition("=")
-    if name == "late" and seconds.isascii() and seconds.isdigit():
-        time.sleep(min(int(seconds), MAX_DELAY_S))
-    return response
-
-
-def _cut_off() -> Response:
-    """Promise a long body, send none of it: the server drops the connection.
-
-    The caller sees headers and then the end of the stream, so it cannot know what
-    became of its message.
-    """
-
-    def nothing() -> Iterator[bytes]:
-        yield b""
-
-    headers = {"Content-Length": _PROMISED}
-    return Response(nothing(), headers=headers, mimetype="application/json")

@@ -58,6 +58,7 @@ class Desk:
     policy: Policy
     hospitals: Mapping[str, Hospital]
     tier: Tier
+    buries: bool = True  #: 2601 for a message that never came is a tombstone
 
     def hospital(self, call: Call) -> Hospital:
         """Tell the institution's levels; one not on the list has the usual tier."""
@@ -298,6 +299,10 @@ def _reverse(work: Work) -> Output:
         code, sentence = "not-yours", "只能冲正本机构发送的报文"
         raise Refusal(code, sentence)
     original = Arrived(msgid, infno, person_id, "")
+    if not work.desk.buries and not inbox.came(work.page, msgid):
+        # As a centre does that keeps no tombstones.
+        code, sentence = "message-unknown", "未查询到原交易报文，不能冲正"
+        raise Refusal(code, sentence)
     inbox.reverse(work.page, original, msgid=work.call.msgid)
     return {}
 
