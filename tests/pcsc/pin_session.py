@@ -27,6 +27,9 @@ def main(how: str, digits: int) -> None:
             typed = bytearray(digits)
             keyboard.readinto(typed)
             entry = TypedPin(typed)
+        else:
+            # Until the holder stands at the pad: he has to know what to enter.
+            keyboard.read(1)
         outcome = session.verify_pin(entry)
         process = link._process  # noqa: SLF001 - the other process to search
         assert process is not None

@@ -86,9 +86,10 @@ def test_no_digit_of_a_pin_is_left_in_memory(terminal, holder: Holder):  # noqa:
     assert process.stdout.readline() == b"enter\n"
     if how == "pad":
         holder.enters = [ENCODINGS["ASCII"]]
+        process.stdin.write(b"\n")
     else:
         process.stdin.write(ENCODINGS["ASCII"])
-        process.stdin.flush()
+    process.stdin.flush()
     verified, pid = process.stdout.readline().split()
 
     assert verified == b"True"
