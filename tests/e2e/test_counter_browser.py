@@ -149,6 +149,8 @@ class Counter:
 
     def lose_every_look_up(self) -> None:
         """Keep what is unknown unknown for as long as the test looks at it."""
+        # At once too: the worker may look before the interval has passed once.
+        assert self.page.evaluate(ARM_FAULT, "5204") == HTTPStatus.ACCEPTED
         self.page.evaluate(
             f"window.losing = setInterval({ARM_FAULT}, {LOSE_EVERY_MS}, '5204')"
         )
