@@ -18,6 +18,7 @@ catalogue   the catalogue of items: TOML or a store in, settlement.catalogue out
 catalogue_rows   catalogue files of every kind, read into rows or refused by cell
 catalogue_store  the catalogue in one SQLite file: imported whole, found by index
 toml_table  a TOML table that refuses an unknown key by name
+provinces   how a province's centre differs: TOML in, settlement.centre.profile out
 card_profiles  card profiles and the demonstration's deck: TOML in, reader.profile out
 centre_seed    the demonstration's persons for the reference centre
 errors      what can be wrong with what a site set up
@@ -25,6 +26,7 @@ packs/      the packs, one folder per region, each with its SOURCE.md
 catalogue/  sample.toml: synthetic items
 bills/      three sample bills
 cards/      card profiles: file layouts and keys as data
+provinces/  the provinces: dialect, reversible list, words, as data with sources
 
 Knows the types of settlement and reader, never the daemon.
 """

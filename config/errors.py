@@ -4,6 +4,7 @@ ConfigError
 ├── SettingsError   a setting that is unknown, missing or not what it must be
 ├── CatalogueFileError  a file of items does not read: lines and columns
 ├── ListedCardsError  the list of reported cards does not read
+├── ProvinceError     a province's profile is unknown or not well formed
 ├── PackRefusedError  a pack that is not installed; what was in force stays so
 │   ├── PackFileError              it is no pack's file
 │   ├── PackSignatureError         a byte is not the one that was signed
@@ -69,6 +70,19 @@ class ListedCardsError(ConfigError):
             "names, or fetch it again."
         )
         self.line = line
+
+
+class ProvinceError(ConfigError):
+    """A province's profile is unknown or not well formed."""
+
+    code = "province-invalid"
+
+    def __init__(self, name: str, key: str, problem: str) -> None:
+        where = f"config/provinces/{name}.toml: {key}" if key else f"province {name}"
+        super().__init__(
+            f"{where} {problem}. Correct the file, or centre.province in the settings."
+        )
+        self.key = key
 
 
 _STAYS = "Nothing was installed; what was in force stays in force."

@@ -31,6 +31,7 @@ from config.card_settings import (
     take_reader,
 )
 from config.credentials import CredentialSettings, take_credentials
+from config.provinces import REFERENCE
 from config.taker import CONFIG_VARIABLE, DEFAULT, Effective, Taker
 from settlement.claim import Tier
 
@@ -115,8 +116,9 @@ class CentreSettings:
     port: int  #: of the reference centre; 0 takes any free one
     access_key: str
     secret_key: str = field(repr=False)
-    connect_timeout_s: int
-    read_timeout_s: int
+    connect_timeout_s: int  #: 0: as the province's profile says
+    read_timeout_s: int  #: 0: as the province's profile says
+    province: str  #: which profile of config/provinces the centre has
     ca_file: str  #: who may vouch for its certificate, PEM; empty: the system's
 
     @property
@@ -278,8 +280,9 @@ def _settings(take: Taker) -> Settings:
             port=take.whole("centre.port", 8621, 0, MAX_PORT),
             access_key=take.text("centre.access_key", ""),
             secret_key=take.secret("centre.secret_key"),
-            connect_timeout_s=take.whole("centre.connect_timeout_s", 3, 1, MAX_WAIT_S),
-            read_timeout_s=take.whole("centre.read_timeout_s", 8, 1, MAX_WAIT_S),
+            connect_timeout_s=take.whole("centre.connect_timeout_s", 0, 0, MAX_WAIT_S),
+            read_timeout_s=take.whole("centre.read_timeout_s", 0, 0, MAX_WAIT_S),
+            province=take.text("centre.province", REFERENCE),
             ca_file=take.text("centre.ca_file", ""),
         ),
         reader=(reader := take_reader(take, demonstration=demo)),

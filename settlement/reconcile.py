@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -139,8 +139,29 @@ class DayReport:
         return _table(self, 0 if language == "zh" else 1)
 
 
-def groups(booked: Iterable[Booked], date: dt.date) -> tuple[StatementGroup, ...]:
-    """Sum our records by insurance, clearing type and office; negatives count too."""
+class RefundCounting(StrEnum):
+    """How a centre counts in 3201 what was given back; no public text says."""
+
+    BOTH = "both"  #: the settlement and its negative record, two records
+    NET = "net"  #: the sums of both, and one record less for each negative
+    LEFT_OUT = "left-out"  #: neither of the two, on whatever day
+
+
+def groups(
+    booked: Iterable[Booked],
+    date: dt.date,
+    *,
+    counting: RefundCounting = RefundCounting.BOTH,
+    refunded: Collection[str] = (),
+) -> tuple[StatementGroup, ...]:
+    """Sum our records by insurance, clearing type and office.
+
+    Args:
+        booked: Our records of *date*, negative ones too.
+        date: Which day.
+        counting: How the centre counts what was given back.
+        refunded: 结算ID of what was given back, on whatever day.
+    """
     sorted_out: dict[tuple[str, str, str], list[CentreSettlement]] = {}
     for record in booked:
         settled = record.settlement
@@ -157,14 +178,32 @@ def groups(booked: Iterable[Booked], date: dt.date) -> tuple[StatementGroup, ...
             clearing_office=records[0].clearing_office,
             begin=date,
             end=date,
-            total_fee=Money.total(r.amounts.total_fee for r in records),
-            fund_total=Money.total(r.amounts.fund_total for r in records),
-            account_pay=Money.total(r.amounts.account_pay for r in records),
-            cash_pay=Money.total(r.amounts.cash_pay for r in records),
-            count=len(records),
+            total_fee=Money.total(r.amounts.total_fee for r in counted),
+            fund_total=Money.total(r.amounts.fund_total for r in counted),
+            account_pay=Money.total(r.amounts.account_pay for r in counted),
+            cash_pay=Money.total(r.amounts.cash_pay for r in counted),
+            count=_count(counted, counting),
         )
         for _, records in sorted(sorted_out.items())
+        for counted in (_counted(records, counting, refunded),)
     )
+
+
+def _counted(
+    records: list[CentreSettlement],
+    counting: RefundCounting,
+    refunded: Collection[str],
+) -> list[CentreSettlement]:
+    if counting is not RefundCounting.LEFT_OUT:
+        return records
+    return [r for r in records if not r.cancels and r.settlement_id not in refunded]
+
+
+def _count(records: list[CentreSettlement], counting: RefundCounting) -> int:
+    if counting is not RefundCounting.NET:
+        return len(records)
+    negative = sum(1 for r in records if r.cancels)
+    return len(records) - 2 * negative
 
 
 def rows(booked: Iterable[Booked], group: StatementGroup) -> tuple[StatementRow, ...]:

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from settlement.centre.port import Centre, CentreSettlement, StatementGroup
+from settlement.centre.port import (
+    Centre,
+    CentreSettlement,
+    StatementGroup,
+    TotalsVerdict,
+)
 from settlement.claim import Insurance
 from settlement.facts import settlement_from_json
 from settlement.journal import Journal, Record
 from settlement.lifecycle import OPEN, State
 from settlement.money import Money
-from settlement.reconcile import Booked, DayReport, groups, report, rows
+from settlement.reconcile import (
+    Booked,
+    DayReport,
+    RefundCounting,
+    groups,
+    report,
+    rows,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +36,20 @@ class GroupKey:
     clearing_office: str  #: 清算经办机构
 
 
-def reconcile_day(
+def reconcile_day(  # noqa: PLR0913 - what a day stands on, each passed in by name
     *,
     journal: Journal,
     centre: Centre,
     date: dt.date,
     timezone: dt.tzinfo,
     always: Iterable[GroupKey],
+    refunds: Sequence[RefundCounting] = (RefundCounting.BOTH,),
 ) -> DayReport:
     """Compare our book of *date* with the centre's and name every difference.
 
-    The day is that of the centre's settlement time in the site's time zone.
+    The day is that of the centre's settlement time in the site's time zone. Where the
+    totals differ they are asked about again with refunds counted in the next of the
+    ways *refunds*; the rows are those of the first.
 
     Raises:
         CentreError: the centre could not be asked; nothing is known then.
@@ -42,17 +57,23 @@ def reconcile_day(
     booked = _booked(journal)
     ours = tuple(one for one in booked if _is_on(one, date, timezone))
     others = tuple(one for one in booked if not _is_on(one, date, timezone))
+    refunded = {one.settlement.cancels for one in booked} - {""}
     totals = groups(ours, date)
     for key in always:
         if not any(_key(group) == key for group in totals):
             totals = (*totals, _nothing(key, date))
+    counted = [
+        {_key(g): g for g in groups(ours, date, counting=way, refunded=refunded)}
+        for way in refunds
+    ]
     verdicts = []
     for group in totals:
-        verdict = centre.compare_totals(group)
+        tried = [ways.get(_key(group), group) for ways in counted]
+        told, verdict = _balance(centre, tried)
         results = (
             None if verdict.balanced else centre.compare_rows(group, rows(ours, group))
         )
-        verdicts.append((group, verdict, results))
+        verdicts.append((told, verdict, results))
     open_ids = tuple(item.settlement_id for item in journal.open_items())
     done = report(date, ours, tuple(verdicts), open_ids, others=others)
     journal.note(
@@ -65,6 +86,22 @@ def reconcile_day(
         },
     )
     return done
+
+
+def _balance(
+    centre: Centre, tried: Sequence[StatementGroup]
+) -> tuple[StatementGroup, TotalsVerdict]:
+    """Ask about the same group as counted in one way after the other.
+
+    Returns the first that balances; if none does, the first.
+    """
+    asked: list[tuple[StatementGroup, TotalsVerdict]] = []
+    for group in dict.fromkeys(tried):
+        verdict = centre.compare_totals(group)
+        if verdict.balanced:
+            return group, verdict
+        asked.append((group, verdict))
+    return asked[0]
 
 
 def booked_on(

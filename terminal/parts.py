@@ -14,10 +14,12 @@ from config.catalogue import load_catalogue
 from config.pack_store import open_store
 from config.packs import pack_for
 from config.packs_in_force import PacksInForce, Trouble
+from config.provinces import load_province
 from config.settings import ROOT, Settings
 from settlement.catalogue import Catalogue
 from settlement.centre.gateway import Gateway, GatewaySettings
 from settlement.centre.port import Coverage
+from settlement.centre.profile import Profile
 from settlement.claim import Insurance
 from settlement.errors import PackMissingError
 from settlement.journal import Journal
@@ -132,7 +134,7 @@ def build_parts(settings: Settings) -> Iterator[Parts]:
             render=render_settlement,
             publish=announcer.settlement,
             arm=gateway.arm_fault if settings.demonstration else None,
-            close_day=_day_closer(settings, journal, gateway),
+            close_day=_day_closer(settings, journal, gateway, reached.profile),
             disk=DiskRoom(settings.data_dir),
         )
         desk.start()
@@ -145,6 +147,7 @@ def build_parts(settings: Settings) -> Iterator[Parts]:
             cashier=cashier,
             journal=journal,
             centre=gateway,
+            profile=reached.profile,
             monotonic=time.monotonic,
             settings=ResolverSettings(on_not_found=settings.policy.on_not_found.value),
         )
@@ -195,6 +198,7 @@ def _gateway_settings(settings: Settings, stack: ExitStack) -> GatewaySettings:
         institution_code=settings.site.institution_code,
         institution_name=settings.site.institution_name,
         care_region=settings.site.region,
+        profile=load_province(centre.province),
         operator=f"T{settings.site.terminal_no:03d}",
         connect_timeout_s=centre.connect_timeout_s,
         read_timeout_s=centre.read_timeout_s,
@@ -227,7 +231,7 @@ def _pack_chooser(
 
 
 def _day_closer(
-    settings: Settings, journal: Journal, gateway: Gateway
+    settings: Settings, journal: Journal, gateway: Gateway, profile: Profile
 ) -> Callable[[dt.date], DayReport]:
     """Return what closes a day; the site's own groups are always asked about."""
     region = settings.site.region
@@ -242,6 +246,7 @@ def _day_closer(
                 GroupKey(Insurance.RESIDENT, kind, region)
                 for kind in CLEARING_TYPE.values()
             ],
+            refunds=profile.refunds,
         )
 
     return close_day

@@ -17,6 +17,7 @@ from settlement.centre.errors import (
     CentreUnknownError,
 )
 from settlement.centre.port import Centre, CentreSettlement
+from settlement.centre.profile import Profile
 from settlement.claim import VisitKind
 from settlement.errors import SettlementError
 from settlement.facts import JsonValue, settlement_from_json, settlement_to_json
@@ -50,18 +51,20 @@ _UNBELIEVABLE = ("unparsable", "identity-broken")
 class Resolver:
     """Take every open settlement to its end, one at a time, without haste."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it works with, each passed in by name
         self,
         *,
         cashier: Cashier,
         journal: Journal,
         centre: Centre,
+        profile: Profile,
         monotonic: Callable[[], float],
         settings: ResolverSettings | None = None,
     ) -> None:
         self._cashier = cashier
         self._journal = journal
         self._centre = centre
+        self._profile = profile
         self._monotonic = monotonic
         self._settings = settings or ResolverSettings()
         self._wake = threading.Event()
@@ -164,7 +167,7 @@ class Resolver:
 
     def _find_or_reverse(self, record: Record) -> None:
         visit_id = str(record.facts["intent"]["visit_id"])
-        if visit_id and record.sent:
+        if visit_id and record.sent and self._profile.finds_by_visit:
             found = self._centre.find(
                 record.person_id, record.insured_region, visit_id, record.msgid
             )
@@ -180,6 +183,12 @@ class Resolver:
             self._soon(record)
             return
         if self._settings.on_not_found != "reverse":
+            return
+        if record.sent and record.infno not in self._profile.reversible:
+            # It cannot be taken back and is never sent again: a person asks the bureau.
+            self._journal.advance(
+                record.settlement_id, State.QUARANTINED, {"why": "not-reversible"}
+            )
             return
         self._journal.advance(
             record.settlement_id, State.REVERSING, {"why": "not-found"}
@@ -239,6 +248,14 @@ class Resolver:
         )
         if not now.refunded:
             return False
+        if not self._profile.finds_by_visit:
+            # It is taken back, and its own number cannot be asked for here.
+            self._journal.advance(
+                record.settlement_id,
+                State.QUARANTINED,
+                {"why": "cancellation-not-readable"},
+            )
+            return True
         # Only now: asked before, it could arrive between the two questions.
         found = self._centre.find(who, region, settled.visit_id, msgid)
         if found is not None:

@@ -99,6 +99,7 @@ IMPORTERS: dict[str, set[str] | str | tuple[str, ...]] = {
     "cryptography": {
         "reader.crypto",
         "settlement.seal",
+        "settlement.centre.cainfo",
         "config.pack_archive",
         "terminal.tls_certificate",
     },

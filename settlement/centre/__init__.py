@@ -3,6 +3,10 @@
 port       what a terminal asks of a centre, as a protocol and plain values
 errors     what can go wrong on the way: rejected, not sent, unknown
 gateway    the client: one message out, one classified answer back
+profile    what differs from one province's centre to the next
+dialect    how a message is signed and addressed: CSB, TIF
+tif        the TIF signature, from both sides
+cainfo     what goes into 数字签名信息
 circuit    when to stop knocking at a centre that is away, and when to knock again
 wire       bytes to the centre and back, once: what failed before the first, what after
 offset     how far this machine's clock is from the centre's, by its answers

@@ -3,7 +3,8 @@
 CentreError                the root
 ├── CentreRejectedError    the centre said no: certain, nothing booked
 ├── CentreNotSentError     no byte of the message left this machine: certain
-│   └── CentreClockError   this machine's clock is too far from the centre's
+│   ├── CentreClockError   this machine's clock is too far from the centre's
+│   └── CentreMessageError the interface has no room for the message
 ├── CentreFencedError      another copy of this terminal works, or ours was restored
 ├── CentreGatewayError     the gateway before the centre refused: certain, not delivered
 └── CentreUnknownError     sent, and no answer to rely on: never the same as failed
@@ -66,6 +67,22 @@ class CentreClockError(CentreNotSentError):
         )
         self.args = (sentence,)
         self.ahead = ahead
+
+
+class CentreMessageError(CentreNotSentError):
+    """The interface has no room for what was to be sent."""
+
+    code = "centre-message-too-long"
+
+    def __init__(self, infno: str, what: str, has: int, fits: int) -> None:
+        super().__init__("too-long")
+        sentence = (
+            f"Message {infno} has {has} {what} and the centre takes {fits}; nothing "
+            "was sent. Settle the bill in parts."
+        )
+        self.args = (sentence,)
+        self.has = has
+        self.fits = fits
 
 
 class CentreFencedError(CentreError):

@@ -15,18 +15,22 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from settlement.centre import gate, heads, replies, requests, statement
+from settlement.centre import heads, replies, requests, statement
+from settlement.centre.cainfo import ca_info
 from settlement.centre.circuit import Circuit
+from settlement.centre.dialect import dialect
 from settlement.centre.errors import (
     REPEATED,
     CentreClockError,
     CentreError,
     CentreFencedError,
     CentreGatewayError,
+    CentreMessageError,
     CentreNotSentError,
     CentreRejectedError,
     CentreUnknownError,
 )
+from settlement.centre.gate import Secrets
 from settlement.centre.offset import LIMIT, ClockOffset
 from settlement.centre.port import (
     CentreSettlement,
@@ -41,6 +45,7 @@ from settlement.centre.port import (
     StatementRow,
     TotalsVerdict,
 )
+from settlement.centre.profile import Profile
 from settlement.centre.replies import Json, UnreadableAnswerError
 from settlement.centre.wire import HttpWire, Late, Wire
 from settlement.claim import Accumulators, Insurance, VisitKind
@@ -77,25 +82,16 @@ class GatewaySettings:
     institution_code: str  #: 定点医药机构编号, 12 characters
     institution_name: str
     care_region: str  #: 就医地医保区划
+    profile: Profile  #: how this province's centre differs
     operator: str = "T001"
     operator_name: str = "窗口"
-    connect_timeout_s: float = 3.0
-    read_timeout_s: float = 8.0
+    connect_timeout_s: float = 0  #: 0: as the profile says
+    read_timeout_s: float = 0  #: 0: as the profile says
     ca_file: str = ""  #: PEM of who may vouch for the centre; empty: the system's
-    late_answer_s: float = 120.0  #: how long money's answers are listened for after it
-    api_version: str = "1.0.0"
-    #: How the centre words that it has had the 报文ID before. We send none twice, so
-    #: somebody between us did: what became of the first is not said by this answer.
-    repeated_words: tuple[str, ...] = ("报文ID重复",)
-    #: How the centre words that our sign-in counts no longer: it says nothing of the
-    #: message, which was not carried out; the next one signs in again.
-    sign_in_words: tuple[str, ...] = ("签到流水号",)
-    #: How the centre words that it knows this terminal by another journal.
-    fenced_words: tuple[str, ...] = (heads.FENCED_WORDS,)
 
 
 class Gateway:
-    """Implements ``settlement.centre.port.Centre`` over signed HTTP (CSB dialect)."""
+    """Implements ``settlement.centre.port.Centre`` over signed HTTP."""
 
     def __init__(  # noqa: PLR0913 - what a client stands on, each passed in by name
         self,
@@ -107,19 +103,25 @@ class Gateway:
         device: Device | None = None,
         wire: Wire | None = None,
     ) -> None:
+        profile = settings.profile
         self._settings = settings
+        self._profile = profile
+        self._dialect = dialect(
+            profile.dialect, Secrets(settings.access_key, settings.secret_key)
+        )
+        self._ca_info = ca_info(profile.ca_info)
         self._wire = wire or HttpWire(
             settings.url,
-            connect_timeout_s=settings.connect_timeout_s,
-            read_timeout_s=settings.read_timeout_s,
-            late_answer_s=settings.late_answer_s,
+            connect_timeout_s=settings.connect_timeout_s or profile.connect_timeout_s,
+            read_timeout_s=settings.read_timeout_s or profile.read_timeout_s,
+            late_answer_s=profile.late_answer_s,
             ca_file=settings.ca_file,
         )
         self._msgids = msgids
         self._now = now
         self._sign_guard = threading.Lock()
         self._sign_no = ""
-        self._signed_on: dt.date | None = None
+        self._signed_at: dt.datetime | None = None
         self._faults: dict[str, str] = {}
         self._offset = ClockOffset(monotonic)
         self._circuit = Circuit(monotonic)
@@ -135,12 +137,12 @@ class Gateway:
     # -- the port ---------------------------------------------------------------
 
     def sign_in(self) -> str:
-        """Sign in once a day (9001)."""
-        today = self._now().date()
+        """Sign in (9001), again every day and when the sign-in's life is over."""
+        now = self._now()
         with self._sign_guard:
             if self._fenced is not None:
                 raise self._fenced
-            if self._signed_on == today:
+            if self._is_signed_in(now):
                 return self._sign_no
         # Two threads may both sign in; either number is good and no lock is held.
         sign_no, known_head = self._sign_in_telling("")
@@ -149,8 +151,14 @@ class Gateway:
             told = self._shown(known_head, self._device)
             sign_no, _ = self._sign_in_telling(told)
         with self._sign_guard:
-            self._sign_no, self._signed_on = sign_no, today
+            self._sign_no, self._signed_at = sign_no, now
         return sign_no
+
+    def _is_signed_in(self, now: dt.datetime) -> bool:
+        at, life_s = self._signed_at, self._profile.signed_in_for_s
+        if at is None or at.date() != now.date():
+            return False
+        return life_s is None or abs(now - at) < dt.timedelta(seconds=life_s)
 
     def _sign_in_telling(self, told: str) -> tuple[str, str]:
         node = requests.sign_in(self._settings.operator)
@@ -340,7 +348,7 @@ class Gateway:
     def compare_totals(self, group: StatementGroup) -> TotalsVerdict:
         """Compare one group's totals (3201)."""
         output = self._ask(Infno.COMPARE_TOTALS, requests.totals(group))
-        return _read(lambda: replies.totals_verdict(output))
+        return _read(lambda: replies.totals_verdict(output, self._profile.balanced))
 
     def compare_rows(
         self, group: StatementGroup, rows: tuple[StatementRow, ...]
@@ -350,7 +358,12 @@ class Gateway:
         name = f"{group.clearing_type}_{group.begin:%Y%m%d}.zip"
         output = self._ask(
             Infno.FILE_UPLOAD,
-            requests.upload(statement.pack_rows(rows), name, institution),
+            requests.upload(
+                statement.pack_rows(rows, self._profile.row_end),
+                name,
+                institution,
+                self._profile.file_form,
+            ),
         )
         file_no = _read(lambda: replies.needed(output, "file_qury_no"))
         output = self._ask(Infno.COMPARE_ROWS, requests.detail_totals(group, file_no))
@@ -358,7 +371,8 @@ class Gateway:
         content = self._download(
             replies.text(info, "file_qury_no"), replies.text(info, "filename")
         )
-        return _read(lambda: statement.unpack_results(content))
+        verdicts, charsets = self._profile.row_verdicts, self._profile.result_charsets
+        return _read(lambda: statement.unpack_results(content, verdicts, charsets))
 
     # -- on the wire ------------------------------------------------------------
 
@@ -422,12 +436,12 @@ class Gateway:
                 self._offset.saw(replies.text(envelope, "respond_time"), heard_at)
             return _output(envelope, listed=listed)
         except CentreRejectedError as error:
-            if error.reason.startswith(self._settings.fenced_words):
+            if error.reason.startswith(self._profile.fenced_words):
                 raise self._fence(error, now=heard_at is not None) from error
-            if not error.reason.startswith(self._settings.sign_in_words):
+            if not error.reason.startswith(self._profile.sign_in_words):
                 raise
             with self._sign_guard:
-                self._signed_on = None
+                self._signed_at = None
             why = "signed-out"
             raise CentreNotSentError(why) from error
 
@@ -453,7 +467,7 @@ class Gateway:
             try:
                 return booked(self._opened(content, heard_at=heard_at))
             except CentreRejectedError as error:
-                if error.reason.startswith(self._settings.repeated_words):
+                if error.reason.startswith(self._profile.repeated_words):
                     raise CentreUnknownError(REPEATED) from error
                 raise
 
@@ -492,7 +506,9 @@ class Gateway:
         late: Late | None = None,
     ) -> bytes:
         """Send one message and return the body of a 200; never twice."""
-        settings = self._settings
+        settings, profile = self._settings, self._profile
+        given = _written(node)
+        self._require_room(infno, node, given)
         body = requests.envelope(
             infno=infno,
             msgid=msgid,
@@ -503,17 +519,37 @@ class Gateway:
             at=self._now(),
             sign_no=sign_no,
             device=self._named(told),
+            receiver=(profile.receiver, profile.interface_version),
+            ca_info=(self._ca_info.build(given.encode()), self._ca_info.sign_type),
+            extra=requests.further(profile.extra, settings.care_region, region),
             node=node,
         )
-        message = json.dumps(body, ensure_ascii=False).encode()
+        message = _written(body).encode()
         self._circuit.require(money=infno in MONEY)
+        path, headers = self._dialect.path(infno), self._headers(infno)
         try:
-            answer = self._wire.post(self._headers(infno), message, late=late)
+            answer = self._wire.post(path, headers, message, late=late)
         except CentreError:
             self._circuit.failed()
             raise
         self._circuit.answered()
         return _content(*answer)
+
+    def _require_room(self, infno: Infno, node: requests.Node, given: str) -> None:
+        """Refuse what the interface has no room for, before anything is sent.
+
+        Raises:
+            CentreMessageError: it names which, how much there is and how much fits.
+        """
+        lines = max(
+            (len(rows) for rows in node.values() if isinstance(rows, list)), default=0
+        )
+        if lines > self._profile.max_lines:
+            raise CentreMessageError(infno, "lines", lines, self._profile.max_lines)
+        # A file has a transaction of its own because it does not fit.
+        if infno != Infno.FILE_UPLOAD and len(given) > self._profile.max_input_chars:
+            limit = self._profile.max_input_chars
+            raise CentreMessageError(infno, "characters", len(given), limit)
 
     def _named(self, told: str | None) -> tuple[str, str]:
         """Name this terminal (dev_no), and tell its newest entry (dev_safe_info)."""
@@ -524,18 +560,16 @@ class Gateway:
         return self._device.number, told
 
     def _headers(self, infno: str) -> dict[str, str]:
-        fields = {
-            gate.NAME: str(infno),
-            gate.VERSION: self._settings.api_version,
-            gate.TIMESTAMP: str(int(self._now().timestamp() * 1000)),
-            gate.ACCESS_KEY: self._settings.access_key,
-        }
-        fields[gate.SIGNATURE] = gate.sign(fields, self._settings.secret_key)
+        fields = self._dialect.headers(infno, self._now())
         fields["Content-Type"] = "application/json"
         fault = self._faults.pop(str(infno), "")
         if fault:
             fields[FAULT_HEADER] = fault
         return fields
+
+
+def _written(body: Mapping[str, Json]) -> str:
+    return json.dumps(body, ensure_ascii=False)
 
 
 def _content(status: int, content: bytes) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from fractions import Fraction
 
 from settlement.centre.port import (
@@ -280,9 +280,11 @@ def amounts(info: Mapping[str, Json]) -> SettledAmounts:
     )
 
 
-def totals_verdict(output: Mapping[str, Json]) -> TotalsVerdict:
-    """Read 3201: balanced only if the result says so and gives no complaint."""
+def totals_verdict(
+    output: Mapping[str, Json], balanced_codes: Collection[str]
+) -> TotalsVerdict:
+    """Read 3201: balanced if the result is one of *balanced_codes*."""
     info = node(output, "stmtinfo")
     said = text(info, "stmt_rslt_dscr")
-    balanced = text(info, "stmt_rslt") in {"0", "000000"}
+    balanced = text(info, "stmt_rslt") in balanced_codes
     return TotalsVerdict(balanced=balanced, description=said)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from settlement.centre.port import (
@@ -17,6 +17,7 @@ from settlement.centre.port import (
     Order,
     StatementGroup,
 )
+from settlement.centre.profile import FileForm
 from settlement.centre.replies import Json
 from settlement.claim import FeeLine, Insurance, VisitKind
 from settlement.nhsa import INSURANCE, VISIT_KIND
@@ -285,11 +286,13 @@ def detail_totals(group: StatementGroup, file_no: str) -> Node:
     }
 
 
-def upload(content: bytes, filename: str, institution: str) -> Node:
-    """Write 9101, the content as Base64."""
+def upload(content: bytes, filename: str, institution: str, form: FileForm) -> Node:
+    """Write 9101, the content as the province takes it."""
+    as_numbers = form is FileForm.NUMBERS
+    given: Json = list(content) if as_numbers else base64.b64encode(content).decode()
     return {
         "fsUploadIn": {
-            "in": base64.b64encode(content).decode(),
+            "in": given,
             "filename": filename,
             "fixmedins_code": institution,
         }
@@ -317,21 +320,28 @@ def envelope(  # noqa: PLR0913 - the envelope's own fields, by name
     operator: tuple[str, str],
     at: dt.datetime,
     sign_no: str,
-    device: tuple[str, str] = ("", ""),
+    device: tuple[str, str],
+    receiver: tuple[str, str],
+    ca_info: tuple[str, str],
+    extra: Node,
     node: Node,
 ) -> Node:
-    """Write the request envelope (HN table 2); *device* is dev_no and dev_safe_info."""
+    """Write the request envelope (HN table 2).
+
+    *device* is dev_no and dev_safe_info, *receiver* recer_sys_code and infver,
+    *ca_info* cainfo and signtype, *extra* what a province has besides.
+    """
     return {
         "infno": infno,
         "msgid": msgid,
         "mdtrtarea_admvs": care_region,
         "insuplc_admdvs": insured_region,
-        "recer_sys_code": "99",
+        "recer_sys_code": receiver[0],
         "dev_no": device[0],
         "dev_safe_info": device[1],
-        "cainfo": "",
-        "signtype": "",
-        "infver": "1.0.0",
+        "cainfo": ca_info[0],
+        "signtype": ca_info[1],
+        "infver": receiver[1],
         "opter_type": "1",
         "opter": operator[0],
         "opter_name": operator[1],
@@ -339,8 +349,18 @@ def envelope(  # noqa: PLR0913 - the envelope's own fields, by name
         "fixmedins_code": institution[0],
         "fixmedins_name": institution[1],
         "sign_no": sign_no,
+        **extra,
         "input": node,
     }
+
+
+def further(fields: Mapping[str, str], care_region: str, insured_region: str) -> Node:
+    """Write the further fields of a province; two words stand for the regions."""
+    stands_for = {
+        "{care_region}": care_region,
+        "{insured_region}": insured_region or care_region,
+    }
+    return {name: stands_for.get(value, value) for name, value in fields.items()}
 
 
 def stamp(at: dt.datetime) -> str:

@@ -1,6 +1,7 @@
 """The reference centre: answers the national messages from its own book.
 
-One address; the transaction's number is in the header ``_api_name`` and in the body.
+Both dialects: CSB has one address and the number in the header ``_api_name``, TIF has
+the number at the end of the address; the body names it again.
 Every answer is one of four: the gateway's 401 in its own form, the business envelope
 with 0 or -1, a file, or a 500 that says nothing of the inside.
 """
@@ -17,7 +18,15 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from settlement.catalogue import Catalogue
-from settlement.centre import answers, faults, forms, gate, intake, transactions
+from settlement.centre import (
+    answers,
+    faults,
+    forms,
+    gate,
+    intake,
+    tif,
+    transactions,
+)
 from settlement.centre.book import Book, Clock
 from settlement.centre.gate import Secrets
 from settlement.centre.refusal import Refusal
@@ -62,10 +71,9 @@ def create_centre(  # noqa: PLR0913 # the parts of a centre, each passed in
     shelf = Shelf(packs, catalogue)
     serials = count(1)
 
-    def answer(fault: str = "") -> Response:
-        headers = {name: request.headers.get(name, "") for name in gate.HEADERS}
+    def answer(fault: str, infno: str) -> Response:
         ahead = dt.timedelta(minutes=faults.number_of(fault, "clock") or 0)
-        complaint = gate.judge(headers, secrets, now() + ahead)
+        complaint = _judge(secrets, now() + ahead)
         if complaint:
             return _gateway_says(401, complaint)
         received = book.now()
@@ -74,7 +82,7 @@ def create_centre(  # noqa: PLR0913 # the parts of a centre, each passed in
         try:
             call = intake.envelope(forms.parse(request.get_data()))
             region = call.care_region
-            _check_name(call.infno)
+            _check_name(call.infno, infno)
             # One message is answered by one list of packs, whatever is installed.
             buries = fault != "refuse-unknown"
             desk = Desk(book, shelf.at_once(), hospitals, tier, buries=buries)
@@ -89,9 +97,9 @@ def create_centre(  # noqa: PLR0913 # the parts of a centre, each passed in
         body = answers.envelope(output, error=error, ref=ref, received=received, at=at)
         return Response(answers.to_json(body), mimetype="application/json")
 
-    def answer_or_misbehave() -> Response:
+    def answer_or_misbehave(infno: str = "") -> Response:
         fault = request.headers.get(FAULT_HEADER, "") if demonstration else ""
-        return faults.misbehave(fault, lambda: answer(fault))
+        return faults.misbehave(fault, lambda: answer(fault, infno))
 
     @app.errorhandler(HTTPException)
     def http_problem(problem: HTTPException) -> Response:
@@ -104,12 +112,22 @@ def create_centre(  # noqa: PLR0913 # the parts of a centre, each passed in
         return _gateway_says(500, "系统异常，请稍后查询交易结果!")
 
     app.add_url_rule("/", "message", answer_or_misbehave, methods=["POST"])
+    app.add_url_rule("/<infno>", "named", answer_or_misbehave, methods=["POST"])
     return app
 
 
-def _check_name(infno: str) -> None:
-    """Bind the body to the signed header: the body itself is not signed."""
-    if request.headers.get(gate.NAME) != infno:
+def _judge(secrets: Secrets, at: dt.datetime) -> str:
+    """Check the signature in the dialect the sender speaks; empty if it is good."""
+    if any(request.headers.get(name) for name in tif.HEADERS):
+        given = {name: request.headers.get(name, "") for name in tif.HEADERS}
+        return tif.judge(given, secrets, at)
+    given = {name: request.headers.get(name, "") for name in gate.HEADERS}
+    return gate.judge(given, secrets, at)
+
+
+def _check_name(infno: str, addressed: str) -> None:
+    """Bind the body to the number in header or address: the body is not signed."""
+    if (addressed or request.headers.get(gate.NAME)) != infno:
         code, sentence = "name-mismatch", "请求头中的服务名与报文交易编号不一致"
         raise Refusal(code, sentence)
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from settlement.centre.port import StatementResult, StatementRow, StatementVerdict
 from settlement.centre.replies import UnreadableAnswerError
@@ -18,23 +19,13 @@ UPLOAD_NAME = "detail.txt"
 #: A day of the largest hospital is far below; more is an attack or a mistake.
 MAX_UNPACKED = 64 * 1024 * 1024
 
-_VERDICT = {
-    "0": StatementVerdict.EQUAL,
-    "000000": StatementVerdict.EQUAL,
-    "1": StatementVerdict.CENTRE_ONLY,
-    "000101": StatementVerdict.CENTRE_ONLY,
-    "2": StatementVerdict.INSTITUTION_ONLY,
-    "000102": StatementVerdict.INSTITUTION_ONLY,
-    "3": StatementVerdict.AMOUNTS_DIFFER,
-    "000103": StatementVerdict.AMOUNTS_DIFFER,
-}
 #: Columns before the memo, and the amounts after it: read from both ends, because
 #: the columns between shift by one at some centres.
 _HEAD, _TAIL = 6, 3
 
 
-def pack_rows(rows: Iterable[StatementRow]) -> bytes:
-    """Write our rows as the ZIP that 9101 uploads."""
+def pack_rows(rows: Iterable[StatementRow], row_end: str = "\n") -> bytes:
+    """Write our rows, *row_end* between them, as the ZIP that 9101 uploads."""
     lines = [
         "\t".join(
             (
@@ -51,12 +42,19 @@ def pack_rows(rows: Iterable[StatementRow]) -> bytes:
     ]
     box = io.BytesIO()
     with zipfile.ZipFile(box, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(UPLOAD_NAME, "\n".join(lines))
+        archive.writestr(UPLOAD_NAME, row_end.join(lines))
     return box.getvalue()
 
 
-def unpack_results(content: bytes) -> tuple[StatementResult, ...]:
+def unpack_results(
+    content: bytes, verdicts: Mapping[str, StatementVerdict], charsets: Sequence[str]
+) -> tuple[StatementResult, ...]:
     """Read the centre's result file.
+
+    Args:
+        content: The ZIP.
+        verdicts: What each 对账结果 of a row means.
+        charsets: Of the text, in the order to try.
 
     Raises:
         UnreadableAnswerError: not a ZIP of one readable TAB-separated text.
@@ -71,22 +69,19 @@ def unpack_results(content: bytes) -> tuple[StatementResult, ...]:
     except (zipfile.BadZipFile, ValueError) as error:
         msg = "the result is not a ZIP of one file"
         raise UnreadableAnswerError(msg) from error
-    return tuple(_result(line) for line in _text(raw).splitlines() if line.strip())
+    lines = _text(raw, charsets).splitlines()
+    return tuple(_result(line, verdicts) for line in lines if line.strip())
 
 
-def _text(raw: bytes) -> str:
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        # HN says UTF-8; one centre is known to send the national character set.
-        try:
-            return raw.decode("gb18030")
-        except UnicodeDecodeError as error:
-            msg = "the result is in no known character set"
-            raise UnreadableAnswerError(msg) from error
+def _text(raw: bytes, charsets: Sequence[str]) -> str:
+    for charset in charsets:
+        with suppress(UnicodeDecodeError):
+            return raw.decode(charset)
+    msg = "the result is in no known character set"
+    raise UnreadableAnswerError(msg)
 
 
-def _result(line: str) -> StatementResult:
+def _result(line: str, verdicts: Mapping[str, StatementVerdict]) -> StatementResult:
     columns = ["" if column == EMPTY else column for column in line.split("\t")]
     if len(columns) < _HEAD + _TAIL:
         msg = f"a result row has {len(columns)} columns"
@@ -94,11 +89,11 @@ def _result(line: str) -> StatementResult:
     person, visit, settlement, msgid, verdict, refund = columns[:_HEAD]
     memo = "".join(columns[_HEAD:-_TAIL])
     total, fund, account = columns[-_TAIL:]
-    if verdict not in _VERDICT:
+    if verdict not in verdicts:
         msg = "a result row has an unknown verdict"
         raise UnreadableAnswerError(msg)
     return StatementResult(
-        verdict=_VERDICT[verdict],
+        verdict=verdicts[verdict],
         person_id=person,
         visit_id=visit,
         settlement_id=settlement,

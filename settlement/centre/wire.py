@@ -34,11 +34,17 @@ class Wire(Protocol):
     """A way to the centre."""
 
     def post(
-        self, headers: Mapping[str, str], body: bytes, *, late: Late | None = None
+        self,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        late: Late | None = None,
     ) -> tuple[int, bytes]:
         """Send *body* once and return the status and the whole answer.
 
         Args:
+            path: What comes after the centre's address; empty: nothing.
             headers: As they go out.
             body: The message.
             late: Told the answer, once and from any thread, if it comes after this
@@ -78,15 +84,25 @@ class HttpWire:
         self._late_s = late_answer_s
 
     def post(
-        self, headers: Mapping[str, str], body: bytes, *, late: Late | None = None
+        self,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        late: Late | None = None,
     ) -> tuple[int, bytes]:
         """Send *body* once; never again, whatever happens."""
+        target = f"{self._path.rstrip('/')}/{path}" if path else self._path
         if late is None or not self._late_s:
-            return self._post(headers, body, self._read_s, lambda: None)
+            return self._post(target, headers, body, self._read_s, lambda: None)
         listening = _Listening(late)
         return listening.wait(
             lambda: self._post(
-                headers, body, self._read_s + self._late_s, listening.connected.set
+                target,
+                headers,
+                body,
+                self._read_s + self._late_s,
+                listening.connected.set,
             ),
             self._read_s,
         )
@@ -98,6 +114,7 @@ class HttpWire:
 
     def _post(
         self,
+        target: str,
         headers: Mapping[str, str],
         body: bytes,
         read_s: float,
@@ -121,7 +138,7 @@ class HttpWire:
             try:
                 response = pool.urlopen(
                     "POST",
-                    self._path,
+                    target,
                     body=body,
                     headers=dict(headers),
                     retries=False,

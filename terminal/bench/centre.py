@@ -16,6 +16,7 @@ from flask import Flask
 from config.catalogue import load_catalogue
 from config.centre_seed import load_persons
 from config.packs import load_packs
+from config.provinces import load_province
 from config.settings import DEMO_INSTITUTION, DEMO_REGION, ROOT
 from settlement.centre import persons
 from settlement.centre.book import Book
@@ -52,6 +53,7 @@ def sign_in_ms(folder: Path) -> Figure:
             institution_code=DEMO_INSTITUTION,
             institution_name="示例医院（演示）",
             care_region=DEMO_REGION,
+            profile=load_province(),
         )
 
         def ask() -> None:

@@ -13,6 +13,7 @@ import ssl
 from collections.abc import Iterator
 from urllib.parse import SplitResult, urlsplit
 
+from config.provinces import load_province
 from config.settings import Settings
 from settlement.centre import gate
 from settlement.centre.errors import (
@@ -179,6 +180,7 @@ def _signed_in(
             institution_name=site.institution_name,
             care_region=site.region,
             operator=f"T{site.terminal_no:03d}",
+            profile=load_province(settings.centre.province),
             connect_timeout_s=WAIT_S,
             read_timeout_s=WAIT_S,
             ca_file=settings.centre.ca_file,

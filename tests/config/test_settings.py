@@ -123,7 +123,7 @@ def test_a_variable_of_another_program_is_none_of_our_business():
         ("site.timezone", "Asia/Nowhere"),
         ("centre.url", "centre.example"),
         ("centre.url", "http://user:word@127.0.0.1"),
-        ("centre.read_timeout_s", "0"),
+        ("centre.read_timeout_s", "-1"),
         ("mode", "test"),
         ("policy.on_difference", "ignore"),
         ("tokens", "counter=" + "0" * 64),

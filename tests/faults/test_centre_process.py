@@ -15,6 +15,7 @@ import click
 import pytest
 
 from config.centre_seed import load_persons
+from config.provinces import load_province
 from settlement.centre.gateway import Gateway, GatewaySettings
 from settlement.centre.port import Order
 from settlement.claim import FeeLine, Insurance, ItemClass, VisitKind
@@ -96,6 +97,7 @@ def gateway(folder: Path, port: int) -> Gateway:
             institution_code=INSTITUTION,
             institution_name="示例医院",
             care_region=REGION,
+            profile=load_province(),
         ),
         msgids=lambda: f"{INSTITUTION}{now():%Y%m%d%H%M%S}{next(serial):04d}",
         now=now,

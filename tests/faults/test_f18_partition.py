@@ -83,7 +83,7 @@ def test_f18_a_good_certificate_of_the_named_authority_is_talked_to(tmp_path: Pa
     """The bureau's own authority, named by ``centre.ca_file``."""
     good = certificate(tmp_path, -1, 400)
     with secure_centre(good) as (url, arrived):
-        answer = wire(url, str(tmp_path / "centre.pem")).post({}, BODY)
+        answer = wire(url, str(tmp_path / "centre.pem")).post("", {}, BODY)
 
     assert answer == (200, b"{}")
     assert len(arrived) == 1
@@ -110,7 +110,7 @@ def test_f18_a_certificate_that_is_not_good_stops_before_the_first_byte(  # noqa
     bad = certificate(tmp_path, begins_days, ends_days, address=address)
     late = (lambda *_: None) if listens else None
     with secure_centre(bad) as (url, arrived), pytest.raises(CentreNotSentError) as why:
-        wire(url, str(tmp_path / "centre.pem")).post({}, BODY, late=late)
+        wire(url, str(tmp_path / "centre.pem")).post("", {}, BODY, late=late)
 
     assert says in why.value.why
     assert arrived == []
@@ -127,7 +127,7 @@ def test_f18_a_certificate_of_nobody_we_know_stops_before_the_first_byte(
             secure_centre(stranger) as (url, arrived),
             pytest.raises(CentreNotSentError) as why,
         ):
-            wire(url, trusted).post({}, BODY)
+            wire(url, trusted).post("", {}, BODY)
 
         assert "certificate" in why.value.why
         assert arrived == []
@@ -138,7 +138,7 @@ def test_f18_a_centre_that_is_silent_before_tls_was_sent_nothing():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"https://127.0.0.1:{listener.getsockname()[1]}/"
         with pytest.raises(CentreNotSentError):
-            wire(url).post({}, BODY)
+            wire(url).post("", {}, BODY)
 
 
 def test_f18_a_centre_that_is_silent_after_the_message_is_unknown():
@@ -146,13 +146,13 @@ def test_f18_a_centre_that_is_silent_after_the_message_is_unknown():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
         with pytest.raises(CentreUnknownError):
-            wire(url).post({}, BODY)
+            wire(url).post("", {}, BODY)
 
 
 def test_f18_a_name_nobody_knows_was_sent_nothing():
     """DNS is away: ``.invalid`` is reserved never to resolve (RFC 2606)."""
     with pytest.raises(CentreNotSentError):
-        wire("http://centre.invalid/").post({}, BODY)
+        wire("http://centre.invalid/").post("", {}, BODY)
 
 
 # -- a line that is cut ---------------------------------------------------------------

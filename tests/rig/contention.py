@@ -26,6 +26,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from config.provinces import load_province
 from reader.credential import CertificateType as Shown
 from reader.credential import Credential, Proof, ProofKind, Sex
 from settlement.centre import persons
@@ -144,7 +145,12 @@ class LosingWire:
         self.count: Counter[str] = Counter()
 
     def post(
-        self, headers: Mapping[str, str], body: bytes, *, late: Late | None = None
+        self,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        late: Late | None = None,
     ) -> tuple[int, bytes]:
         """Send to any server; before or after it, the message may be lost."""
         self.count["messages"] += 1
@@ -153,7 +159,9 @@ class LosingWire:
             self.count["not sent"] += 1
             why = "lost"
             raise CentreNotSentError(why)
-        status, content = self._draw.choice(self._wires).post(headers, body, late=late)
+        status, content = self._draw.choice(self._wires).post(
+            path, headers, body, late=late
+        )
         if status >= 500:
             self.count["server errors"] += 1
         if lost:
@@ -202,6 +210,7 @@ def sell(
             institution_code=institution,
             institution_name="示例医院",
             care_region=REGION,
+            profile=load_province(),
         ),
         msgids=journal.next_msgid,
         now=now,
@@ -227,6 +236,7 @@ def sell(
         cashier=cashier,
         journal=journal,
         centre=gateway,
+        profile=load_province(),
         monotonic=time.monotonic,
         settings=ResolverSettings(first_wait_s=0.0, not_found_after_s=0.0),
     )

@@ -150,7 +150,12 @@ class SimWire:
         self.hears = True  #: the process that asks here is still the same one
 
     def post(
-        self, headers: Mapping[str, str], body: bytes, *, late: Late | None = None
+        self,
+        path: str,  # noqa: ARG002 - this world speaks CSB, which has one address
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        late: Late | None = None,
     ) -> tuple[int, bytes]:
         """Send a message; what becomes of it is drawn."""
         network = self._network

@@ -13,6 +13,7 @@ from config.card_profiles import load_deck, load_profiles
 from config.catalogue import load_catalogue
 from config.credentials import Accepted
 from config.packs import load_packs, pack_for
+from config.provinces import load_province
 from reader.credential import CertificateType
 from reader.emulator.deck import build_card
 from reader.keys import TestKeys
@@ -44,6 +45,7 @@ REGION = "230800"
 INSTITUTION = "H99010000001"
 PACKS = load_packs(CONFIG / "packs")
 PROFILES = load_profiles(CONFIG / "cards")
+PROVINCE = load_province()
 SPECS = {spec.card_id: spec for spec in load_deck(CONFIG / "cards")}
 CATALOGUE = load_catalogue(CONFIG / "catalogue" / "sample.toml")
 KEY = bytes(range(32))
@@ -160,6 +162,7 @@ class Terminal:
                 institution_code=INSTITUTION,
                 institution_name="示例医院",
                 care_region=REGION,
+                profile=PROVINCE,
                 operator=f"T{self.number:03d}",
             ),
             msgids=self.journal.next_msgid,
@@ -203,6 +206,7 @@ class Terminal:
             cashier=self.cashier,
             journal=self.journal,
             centre=centre,
+            profile=PROVINCE,
             monotonic=self.clock.monotonic,
             settings=ResolverSettings(first_wait_s=0.5, not_found_after_s=3.0),
         )

@@ -18,6 +18,7 @@ from config.card_profiles import load_deck, load_profiles
 from config.catalogue import load_catalogue
 from config.credentials import Accepted
 from config.packs import load_packs, pack_for
+from config.provinces import load_province
 from reader.credential import CertificateType
 from reader.emulator.deck import build_card
 from reader.keys import TestKeys
@@ -94,6 +95,7 @@ class Counter:
         self.packs = PACKS
         self.slot = slot or EmulatedSlot()
         self.profiles = PROFILES
+        self.province = load_province()
         self.specs = specs = load_deck(CONFIG / "cards")
         self.deck = Deck(
             self.slot,
@@ -143,6 +145,7 @@ class Counter:
             cashier=self.cashier,
             journal=self.journal,
             centre=self.centre,
+            profile=self.province,
             monotonic=time.monotonic,
             settings=ResolverSettings(
                 idle_s=0.05, first_wait_s=0.0, not_found_after_s=0.0

@@ -9,12 +9,13 @@ import datetime as dt
 import itertools
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
+from config.provinces import load_province
 from settlement.centre.book import Book
 from settlement.centre.errors import (
     CentreGatewayError,
@@ -98,9 +99,9 @@ def line(tmp_path: Path) -> Iterator[Line]:
         institution_code=INSTITUTION,
         institution_name="示例药店",
         care_region=REGION,
+        profile=replace(load_province(), late_answer_s=0),
         connect_timeout_s=1,
         read_timeout_s=0.8,
-        late_answer_s=0,
     )
     gateway = Gateway(settings, msgids=lambda: _msgid(next(numbers)), now=now)
     opened = Line(gateway, book, numbers)

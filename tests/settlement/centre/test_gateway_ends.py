@@ -15,6 +15,7 @@ from fractions import Fraction
 
 import pytest
 
+from config.provinces import load_province
 from settlement.centre import requests
 from settlement.centre.errors import (
     CentreGatewayError,
@@ -127,6 +128,7 @@ def gateway_to(url: str, now: Callable[[], dt.datetime] = lambda: NOW) -> Gatewa
         institution_code="H99010000001",
         institution_name="示例医院",
         care_region="230800",
+        profile=load_province(),
         connect_timeout_s=1,
         read_timeout_s=0.4,
     )

@@ -941,7 +941,7 @@ def test_another_address_or_method_is_a_plain_answer(book: Book, clock: Clock) -
     client = centre(book, clock).test_client()
 
     assert client.get("/").get_json()["code"] == 405
-    assert client.post("/x").get_json()["code"] == 404
+    assert client.post("/x/y").get_json()["code"] == 404
 
 
 def test_a_refusal_never_carries_personal_data(counter: Counter) -> None:

@@ -64,7 +64,7 @@ def test_f04_an_answer_after_the_time_out_is_told_to_who_listens():
 
     with answering(speak) as (url, heard):
         with pytest.raises(CentreUnknownError) as given_up:
-            wire(url).post({}, b"{}", late=lambda *answer: answered.put(answer))
+            wire(url).post("", {}, b"{}", late=lambda *answer: answered.put(answer))
         go.set()
         late = answered.get(timeout=5)
 
@@ -79,7 +79,7 @@ def test_an_answer_in_time_is_not_told_twice():
     told: list[tuple[int, bytes]] = []
 
     with answering(lambda line: line.sendall(ANSWER)) as (url, heard):
-        answer = wire(url).post({}, b"{}", late=lambda *said: told.append(said))
+        answer = wire(url).post("", {}, b"{}", late=lambda *said: told.append(said))
 
     assert answer == (200, b"{}")
     assert told == []
@@ -96,7 +96,7 @@ def test_a_line_that_breaks_late_tells_nothing():
 
     with answering(speak) as (url, heard):
         with pytest.raises(CentreUnknownError):
-            wire(url).post({}, b"{}", late=lambda *said: told.append(said))
+            wire(url).post("", {}, b"{}", late=lambda *said: told.append(said))
         time.sleep(0.8)
 
     assert told == []
@@ -109,7 +109,7 @@ def test_f18_nobody_listening_is_certain_not_to_have_got_it():
         port = taken.getsockname()[1]
 
     with pytest.raises(CentreNotSentError):
-        wire(f"http://127.0.0.1:{port}/").post({}, b"{}", late=lambda *_: None)
+        wire(f"http://127.0.0.1:{port}/").post("", {}, b"{}", late=lambda *_: None)
 
 
 def test_f18_a_line_cut_after_the_message_is_unknown_at_once():
@@ -119,7 +119,7 @@ def test_f18_a_line_cut_after_the_message_is_unknown_at_once():
         with pytest.raises(CentreUnknownError) as broken:
             HttpWire(
                 url, connect_timeout_s=5.0, read_timeout_s=30.0, late_answer_s=30.0
-            ).post({}, b"{}", late=lambda *_: None)
+            ).post("", {}, b"{}", late=lambda *_: None)
         waited = time.monotonic() - begun
 
     assert broken.value.why == "broken-pipe"
