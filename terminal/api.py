@@ -70,7 +70,7 @@ _CENTRE = (
     "centre-rejected",
     "centre-not-sent",
     "centre-clock-off",
-    "centre-message-too-long",
+    "centre-message-unfit",
     "terminal-fenced",
     "disk-nearly-full",
     "centre-gateway-refused",

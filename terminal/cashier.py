@@ -13,7 +13,7 @@ import logging
 import secrets
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from reader.credential import CertificateType as ShownType
@@ -118,6 +118,9 @@ log = logging.getLogger(__name__)
 SETTLED_HERE = frozenset({VisitKind.OUTPATIENT, VisitKind.PHARMACY})
 
 #: HTTP status of the answer that every retry gets, by where the settlement ended.
+#: How long a registered visit waits for its bill to be settled.
+_VISIT_LIFE = dt.timedelta(hours=2)
+
 _STATUS = {
     State.SETTLED: 201,
     State.CANCELLED: 200,
@@ -219,7 +222,8 @@ class Cashier:
         self._guard = threading.Lock()
         self._running: dict[str, str] = {}  # reserved name -> settlement id
         self._known: _Known | None = None
-        self._visits: dict[tuple[str, str], str] = {}  # (person, bill digest) -> visit
+        #: (person, bill digest) -> the order with its visit, and since when
+        self._visits: dict[tuple[str, str], tuple[Order, dt.datetime]] = {}
         self._pushed: QuoteView | None = None
         self.wake_resolver: Callable[[], None] = lambda: None
 
@@ -492,8 +496,15 @@ class Cashier:
         return Claim(visit, insured, before, lines)
 
     def _order(self, bill: Bill, known: _Known, claim: Claim, who: Credential) -> Order:
+        shown, person = _certificate(who), known.person
+        # A voucher tells neither number nor name, and every later message wants both.
+        certificate = replace(
+            shown,
+            person_cert_no=shown.person_cert_no or person.person_cert_no,
+            name=shown.name or person.name,
+        )
         return Order(
-            certificate=_certificate(who),
+            certificate=certificate,
             person_id=known.person.person_id,
             insurance=known.coverage.insurance,
             insured_region=known.coverage.region,
@@ -551,13 +562,29 @@ class Cashier:
         if order.kind is VisitKind.PHARMACY:
             return order
         name = _visit_name(order)
-        visit_id = self._visits.get(name)
-        if visit_id is None:
-            visit_id = self._centre.open_visit(order)
-            if len(self._visits) > 1000:  # noqa: PLR2004 - a day's worth; forgetting costs a message
-                self._visits.clear()
-            self._visits[name] = visit_id
-        return replace(order, visit_id=visit_id)
+        registered = self._visits.get(name)
+        if registered is not None:
+            return replace(order, visit_id=registered[0].visit_id)
+        order = replace(order, visit_id=self._centre.open_visit(order))
+        if len(self._visits) > 1000:  # noqa: PLR2004 - a day's worth; forgetting costs a message
+            self._visits.clear()
+        self._visits[name] = (order, self._now())
+        return order
+
+    def withdraw_visits(self) -> int:
+        """Take back the visits whose bill nobody came back to settle (2205, 2202).
+
+        Returns how many. What the centre does not answer is left as it is: a visit
+        without a settlement costs nobody anything.
+        """
+        old = self._now() - _VISIT_LIFE
+        left = [name for name, (_, at) in list(self._visits.items()) if at < old]
+        for name in left:
+            registered = self._visits.pop(name, None)
+            if registered is not None:
+                with suppress(CentreError):
+                    self._centre.withdraw_visit(registered[0])
+        return len(left)
 
     # -- settling ---------------------------------------------------------------
 

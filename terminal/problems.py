@@ -186,10 +186,10 @@ TABLE: Mapping[str, Row] = {
         "This machine's clock is off",
         "本机时钟与医保中心相差太大，未发出任何请求，未收取任何费用。请联系管理员校准本机时间。",
     ),
-    "centre-message-too-long": Row(
+    "centre-message-unfit": Row(
         _REFUSED,
-        "The centre has no room for this bill",
-        "账单明细超过医保中心一次能收的上限，未发出任何请求，未收取任何费用。请分成两张账单结算。",
+        "The bill does not fit the interface",
+        "账单不符合医保接口规范（明细太多，或某一项太长），未发出任何请求，未收取任何费用。明细太多时请分成两张账单结算。",
     ),
     "centre-gateway-refused": Row(
         _DOWN,

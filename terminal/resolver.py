@@ -91,6 +91,7 @@ class Resolver:
     def _work(self) -> None:
         while not self._stopping.is_set():
             self.sweep()
+            self._cashier.withdraw_visits()
             self._wake.wait(self._next_wait())
             self._wake.clear()
 

@@ -3,6 +3,7 @@
 port       what a terminal asks of a centre, as a protocol and plain values
 errors     what can go wrong on the way: rejected, not sent, unknown
 gateway    the client: one message out, one classified answer back
+fields     every field of every message, from one table (interface.tsv)
 profile    what differs from one province's centre to the next
 dialect    how a message is signed and addressed: CSB, TIF
 tif        the TIF signature, from both sides
@@ -14,6 +15,7 @@ requests   what the terminal asks, as nodes of each transaction
 replies    what the centre answered, as plain values
 statement  the TAB-separated files in ZIP of 3202
 book       the centre's own ledger: one transaction per message (SQLAlchemy Core)
+migrations  the numbered steps from one layout of it to the next
 tables     its tables, append-only where something is posted
 persons    who is insured, for what, and how the year and the account stand
 visits     visits, diagnoses, fee lines

@@ -16,6 +16,7 @@ from fractions import Fraction
 from settlement import nhsa
 from settlement.centre import intake
 from settlement.centre.book import Json, stamp
+from settlement.centre.fields import ANSWERED, nodes
 from settlement.centre.intake import Call
 from settlement.centre.port import CentreSettlement, CertificateType, Coverage, Person
 from settlement.centre.records import FundShare, Record
@@ -224,10 +225,13 @@ def registered(visit_id: str, person_id: str, outpatient_no: str) -> dict[str, J
 
 
 def classed_lines(
-    lines: tuple[FeeLine, ...], parts: tuple[LinePart, ...], *, node: str
+    infno: str, lines: tuple[FeeLine, ...], parts: tuple[LinePart, ...], *, node: str
 ) -> dict[str, Json]:
-    """Answer the lines of 2204 (node result) or 2101 (node detlcutinfo)."""
-    rows: list[Json] = [
+    """Answer the lines of 2204 (node result) or 2101 (node detlcutinfo).
+
+    Each of the two has fields the other has not.
+    """
+    rows: list[dict[str, Json]] = [
         {
             **_line(line),
             "pric_uplmt_amt": _MARK
@@ -259,7 +263,8 @@ def classed_lines(
         }
         for line in lines
     ]
-    return {node: rows}
+    kept = nodes(infno, ANSWERED)[node]
+    return {node: [{n: v for n, v in row.items() if n in kept} for row in rows]}
 
 
 def _line(line: FeeLine) -> dict[str, Json]:
@@ -323,10 +328,13 @@ _NOT_IN_2103 = frozenset(
         "clr_way",
         "clr_type",
         "hosp_part_amt",
+        "exp_content",
     }
 )
 #: Fields of a settlement that 5203 names otherwise or leaves out.
-_NOT_IN_5203 = frozenset({"psn_part_amt", "psn_cash_pay", "hifdm_pay", "exp_content"})
+_NOT_IN_5203 = frozenset(
+    {"psn_part_amt", "psn_cash_pay", "hifdm_pay", "hosp_part_amt", "exp_content"}
+)
 PRESETTLEMENTS = frozenset({"2101", "2206"})
 
 

@@ -19,22 +19,16 @@ from sqlalchemy import (
     Connection,
     Engine,
     create_engine,
-    delete,
     event,
     func,
-    inspect,
     select,
-    text,
 )
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.schema import CreateColumn
 
+from settlement.centre.migrations import migrate
 from settlement.centre.tables import (
     ACCOUNT_MOVEMENT,
     COUNTER,
-    COVERAGE,
-    FEE_LINE,
-    METADATA,
     PERSON,
     POSTING,
     SEQUENCES,
@@ -110,6 +104,9 @@ class Book:
     Args:
         url: an SQLAlchemy URL, ``sqlite:///var/centre.db`` or ``postgresql+…``.
         now: the centre's clock; its zone is dropped, its wall time is what counts.
+
+    Raises:
+        BookNewerError: a newer program wrote it.
     """
 
     def __init__(self, url: str, now: Clock) -> None:
@@ -117,10 +114,7 @@ class Book:
         self._now = now
         if self._engine.dialect.name == "sqlite":
             _prepare_sqlite(self._engine)
-        _migrate(self._engine)
-        METADATA.create_all(self._engine)
-        if self.dialect == "postgresql":
-            _continue_counters(self._engine)
+        migrate(self._engine, stamp(self.now()))
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -231,59 +225,3 @@ def _below_zero(page: Page) -> Iterator[str]:
     ).scalar_one()
     if overdrawn:
         yield f"{overdrawn} personal accounts are below zero"
-
-
-def _migrate(engine: Engine) -> None:
-    """Bring a book of an older layout forward; nothing in it is lost."""
-    with engine.connect() as connection:
-        connection.execution_options(centre_writes=True)
-        with connection.begin():
-            tables = set(inspect(connection).get_table_names())
-            if COVERAGE.name in tables:
-                _coverage_forward(connection)
-            if FEE_LINE.name in tables:
-                _fee_line_forward(connection)
-
-
-def _continue_counters(engine: Engine) -> None:
-    """Let the sequences go on from where a book of before counted in rows."""
-    with engine.begin() as connection:
-        for name in SEQUENCES:
-            last = connection.execute(
-                select(COUNTER.c.last).where(COUNTER.c.name == name)
-            ).scalar_one_or_none()
-            if last is not None:
-                # Once: the row goes, so that a later start does not count back.
-                connection.execute(select(func.setval(f"counter_{name}", last)))
-                connection.execute(delete(COUNTER).where(COUNTER.c.name == name))
-
-
-def _columns(connection: Connection, table: str) -> set[str]:
-    return {row["name"] for row in inspect(connection).get_columns(table)}
-
-
-def _coverage_forward(connection: Connection) -> None:
-    """Put 人员类别 where a coverage knew only whether the person is retired."""
-    if "retired" not in _columns(connection, COVERAGE.name):
-        return
-    connection.execute(text("ALTER TABLE coverage RENAME TO coverage_retired"))
-    COVERAGE.create(connection)
-    connection.execute(
-        text(
-            "INSERT INTO coverage (person_id, insurance, region, active, "
-            "person_type, civil_servant) SELECT person_id, insurance, region, "
-            "active, CASE WHEN insurance = 'resident' THEN '1701' "
-            "WHEN retired = 1 THEN '12' ELSE '11' END, 0 "
-            "FROM coverage_retired"
-        )
-    )
-    connection.execute(text("DROP TABLE coverage_retired"))
-
-
-def _fee_line_forward(connection: Connection) -> None:
-    """Add what a line did not keep: the item's group, the days it is for."""
-    if "item_group" in _columns(connection, FEE_LINE.name):
-        return
-    for column in (FEE_LINE.c.item_group, FEE_LINE.c.supply_days):
-        said = CreateColumn(column).compile(dialect=connection.dialect)
-        connection.execute(text(f"ALTER TABLE fee_line ADD COLUMN {said}"))

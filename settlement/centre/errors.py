@@ -4,7 +4,7 @@ CentreError                the root
 ├── CentreRejectedError    the centre said no: certain, nothing booked
 ├── CentreNotSentError     no byte of the message left this machine: certain
 │   ├── CentreClockError   this machine's clock is too far from the centre's
-│   └── CentreMessageError the interface has no room for the message
+│   └── CentreMessageError the message does not fit the interface
 ├── CentreFencedError      another copy of this terminal works, or ours was restored
 ├── CentreGatewayError     the gateway before the centre refused: certain, not delivered
 └── CentreUnknownError     sent, and no answer to rely on: never the same as failed
@@ -70,19 +70,18 @@ class CentreClockError(CentreNotSentError):
 
 
 class CentreMessageError(CentreNotSentError):
-    """The interface has no room for what was to be sent."""
+    """The interface has no room, or no field, for what was to be sent."""
 
-    code = "centre-message-too-long"
+    code = "centre-message-unfit"
 
-    def __init__(self, infno: str, what: str, has: int, fits: int) -> None:
-        super().__init__("too-long")
+    def __init__(self, infno: str, problem: str) -> None:
+        super().__init__("message-unfit")
         sentence = (
-            f"Message {infno} has {has} {what} and the centre takes {fits}; nothing "
-            "was sent. Settle the bill in parts."
+            f"Message {infno} does not fit the interface: {problem}; nothing was sent. "
+            "Settle a long bill in parts; correct what is named otherwise."
         )
         self.args = (sentence,)
-        self.has = has
-        self.fits = fits
+        self.problem = problem
 
 
 class CentreFencedError(CentreError):

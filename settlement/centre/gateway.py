@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from settlement.centre import heads, replies, requests, statement
+from settlement.centre import fields, heads, replies, requests, statement
 from settlement.centre.cainfo import ca_info
 from settlement.centre.circuit import Circuit
 from settlement.centre.dialect import dialect
@@ -234,6 +234,12 @@ class Gateway:
         self._ask(Infno.VISIT_INFO, requests.visit_info(order, operator), region)
         self._ask(Infno.FEE_UPLOAD, requests.fee_upload(order, operator), region)
         return visit_id
+
+    def withdraw_visit(self, order: Order) -> None:
+        """Take a visit back that is not settled: its lines (2205), then it (2202)."""
+        region = order.insured_region
+        self._ask(Infno.FEE_WITHDRAW, requests.withdrawn_lines(order), region)
+        self._ask(Infno.REGISTER_CANCEL, requests.withdrawn_visit(order), region)
 
     def presettle(self, order: Order) -> CentreSettlement:
         """Ask what a settlement would come to (2206, 2101)."""
@@ -536,20 +542,24 @@ class Gateway:
         return _content(*answer)
 
     def _require_room(self, infno: Infno, node: requests.Node, given: str) -> None:
-        """Refuse what the interface has no room for, before anything is sent.
+        """Refuse what does not fit the interface, before anything is sent.
 
         Raises:
-            CentreMessageError: it names which, how much there is and how much fits.
+            CentreMessageError: it names what, how much there is and how much fits.
         """
         lines = max(
             (len(rows) for rows in node.values() if isinstance(rows, list)), default=0
         )
         if lines > self._profile.max_lines:
-            raise CentreMessageError(infno, "lines", lines, self._profile.max_lines)
+            problem = f"{lines} lines, {self._profile.max_lines} fit"
+            raise CentreMessageError(infno, problem)
         # A file has a transaction of its own because it does not fit.
         if infno != Infno.FILE_UPLOAD and len(given) > self._profile.max_input_chars:
-            limit = self._profile.max_input_chars
-            raise CentreMessageError(infno, "characters", len(given), limit)
+            problem = f"{len(given)} characters, {self._profile.max_input_chars} fit"
+            raise CentreMessageError(infno, problem)
+        misfit = next(fields.misfits(infno, fields.ASKED, node), "")
+        if misfit:
+            raise CentreMessageError(infno, misfit)
 
     def _named(self, told: str | None) -> tuple[str, str]:
         """Name this terminal (dev_no), and tell its newest entry (dev_safe_info)."""

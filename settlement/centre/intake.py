@@ -41,6 +41,9 @@ USE_ACCOUNT = {"0": False, "1": True}
 #: hosp_appr_flag: only 1 lets a restricted item through.
 APPROVED = {"0": False, "1": True, "2": False}
 
+#: 收费批次号 of 2205 that means every one nobody has settled.
+EVERY_BATCH = "0000"
+
 _MSGID_LENGTH = 30
 _INSTITUTION_LENGTH = 12
 _REGION_LENGTH = 6
@@ -200,6 +203,24 @@ def registration(asked: Input) -> Registration:
         form.code("insutype", INSURANCE),
         form.instant("begntime"),
         form.text("ipt_otp_no", 30),
+    )
+
+
+def withdrawn_visit(asked: Input) -> tuple[str, str]:
+    """Read 2202: visit and person."""
+    form = Form.one(asked, "data")
+    form.text("ipt_otp_no", 30)
+    return form.text("mdtrt_id", 30), form.text("psn_no", 30)
+
+
+def withdrawn_lines(asked: Input) -> tuple[str, str, str]:
+    """Read 2205: visit, person, and the batch; empty for all (传入“0000”)."""
+    form = Form.one(asked, "data")
+    batch_no = form.text("chrg_bchno", 30)
+    return (
+        form.text("mdtrt_id", 30),
+        form.text("psn_no", 30),
+        "" if batch_no == EVERY_BATCH else batch_no,
     )
 
 

@@ -279,6 +279,9 @@ class Centre(Protocol):
         Returns 就诊ID. Sends no money; safe to leave behind.
         """
 
+    def withdraw_visit(self, order: Order) -> None:
+        """Take a visit back that is not settled (2205, 2202); *order* names it."""
+
     def presettle(self, order: Order) -> CentreSettlement:
         """Ask what a settlement would come to (2206, or 2101 at a pharmacy)."""
 

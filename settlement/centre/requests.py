@@ -164,6 +164,30 @@ def fee_upload(order: Order, operator: str) -> Node:
     }
 
 
+def withdrawn_lines(order: Order) -> Node:
+    """Write 2205: every line of the visit that nobody has settled."""
+    return {
+        "data": {
+            "mdtrt_id": order.visit_id,
+            "chrg_bchno": "0000",
+            "psn_no": order.person_id,
+            "exp_content": "",
+        }
+    }
+
+
+def withdrawn_visit(order: Order) -> Node:
+    """Write 2202."""
+    return {
+        "data": {
+            "psn_no": order.person_id,
+            "mdtrt_id": order.visit_id,
+            "ipt_otp_no": order.bill_no,
+            "exp_content": "",
+        }
+    }
+
+
 def clinic(order: Order, expected: SettledAmounts | None = None) -> Node:
     """Write 2206, or with the four *expected* amounts 2207."""
     data: Node = {
@@ -171,8 +195,6 @@ def clinic(order: Order, expected: SettledAmounts | None = None) -> Node:
         **_certificate(order.certificate),
         "psn_cert_type": _RESIDENT_ID,
         "certno": order.certificate.person_cert_no,
-        "psn_type": order.person_type,
-        "psn_name": order.certificate.name,
         "med_type": VISIT_KIND[order.kind],
         "medfee_sumamt": order.total_fee.to_yuan(),
         "psn_setlway": "01",
@@ -182,7 +204,12 @@ def clinic(order: Order, expected: SettledAmounts | None = None) -> Node:
         "insutype": INSURANCE[order.insurance],
         "exp_content": "",
     }
-    if expected is not None:
+    if expected is None:
+        data |= {
+            "psn_type": order.person_type,
+            "psn_name": order.certificate.name,
+        }
+    else:
         data |= {
             "invono": order.bill_no[:20],
             "fulamt_ownpay_amt": expected.uncovered.to_yuan(),

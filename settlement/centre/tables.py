@@ -147,6 +147,14 @@ VISIT = _table(
     _text("msgid"),
 )
 
+#: 挂号撤销 (2202): the visit is used no more.
+VISIT_END = _table(
+    "visit_end",
+    Column("visit_id", Text, ForeignKey("visit.visit_id"), primary_key=True),
+    _text("msgid"),
+    _text("at"),
+)
+
 #: 就诊信息 (2203) as uploaded; the newest row of a visit counts.
 VISIT_KIND = _table(
     "visit_kind",
@@ -333,6 +341,9 @@ DEVICE = _table(
 )
 
 #: The last number given out per kind of id.
+#: Which numbered steps this book has behind it; see ``migrations``.
+STEP = _table("schema_step", _whole("number", key=True), _text("name"), _text("at"))
+
 COUNTER = _table("counter", _text("name", key=True), _whole("last"))
 
 #: On PostgreSQL the numbers are drawn from sequences instead, one per kind of id.

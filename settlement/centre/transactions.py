@@ -201,6 +201,34 @@ def _register(work: Work) -> Output:
     return answers.registered(visit.visit_id, asked.person_id, number)
 
 
+def _withdraw_visit(work: Work) -> Output:
+    """Take a registration back; its lines must have been taken back before."""
+    visit_id, person_id = intake.withdrawn_visit(work.call.input)
+    _visit(work, visit_id, person_id)
+    if visits.lines_of_visit(work.page, visit_id):
+        code, sentence = "visit-has-lines", "该就诊尚有费用明细，请先撤销明细（2205）"
+        raise Refusal(code, sentence)
+    visits.end(work.page, visit_id, msgid=work.call.msgid)
+    return {}
+
+
+def _withdraw_lines(work: Work) -> Output:
+    """Take lines back that nobody has settled; settled ones stay what they are."""
+    visit_id, person_id, batch_no = intake.withdrawn_lines(work.call.input)
+    _visit(work, visit_id, person_id)
+    there = {batch for batch, _ in visits.lines_of_visit(work.page, visit_id)}
+    settled = {one.batch_no for one in records.of_visit(work.page, visit_id)}
+    if batch_no and batch_no in settled:
+        code, sentence = "batch-settled", "该收费批次已结算，不能撤销明细"
+        raise Refusal(code, sentence)
+    if batch_no and batch_no not in there:
+        code, sentence = "batch-unknown", "未查询到该收费批次的明细，请核对收费批次号"
+        raise Refusal(code, sentence)
+    wanted = {batch_no} if batch_no else there - settled
+    visits.withdraw_lines(work.page, visit_id, wanted)
+    return {}
+
+
 def _visit_info(work: Work) -> Output:
     visit_id, person_id, kind, diagnoses = intake.visit_info(work.call.input)
     _visit(work, visit_id, person_id)
@@ -223,7 +251,7 @@ def _upload(work: Work) -> Output:
         found, covered, lines, work.desk.hospital(work.call), (kind, on), year
     )
     parts = work.desk.policy.split_lines(claim)
-    return answers.classed_lines(lines, parts, node="result")
+    return answers.classed_lines("2204", lines, parts, node="result")
 
 
 def _presettle_clinic(work: Work) -> Output:
@@ -251,7 +279,9 @@ def _presettle_pharmacy(work: Work) -> Output:
     asked, computed = _compute_pharmacy(work, order)
     settled = settling.draft(work.page, asked, computed, ids=("", "", work.call.msgid))
     stated = _stated_now(asked, computed, settled)
-    lines = answers.classed_lines(asked.lines, computed.split.parts, node="detlcutinfo")
+    lines = answers.classed_lines(
+        "2101", asked.lines, computed.split.parts, node="detlcutinfo"
+    )
     return {**answers.settlement("2101", stated), **lines}
 
 
@@ -271,7 +301,8 @@ def _settle_pharmacy(work: Work) -> Output:
     visits.add_lines(work.page, visit.visit_id, batch_no, asked.lines)
     answer = _book(work, asked, computed, (visit.visit_id, batch_no, order))
     parts = computed.split.parts
-    return {**answer, **answers.classed_lines(asked.lines, parts, node="detlcutinfo")}
+    lines = answers.classed_lines("2102", asked.lines, parts, node="detlcutinfo")
+    return {**answer, **lines}
 
 
 def _cancel(work: Work) -> Output:
@@ -394,8 +425,10 @@ DEEDS: dict[str, Handler] = {
     "2102": _settle_pharmacy,
     "2103": _cancel,
     "2201": _register,
+    "2202": _withdraw_visit,
     "2203": _visit_info,
     "2204": _upload,
+    "2205": _withdraw_lines,
     "2207": _settle_clinic,
     "2208": _cancel,
 }
@@ -535,6 +568,9 @@ def _visit(work: Work, visit_id: str, person_id: str) -> OpenVisit:
         or visit.institution != work.call.institution
     ):
         code, sentence = "visit-unknown", "未查询到该就诊信息，请核对就诊ID和人员编号"
+        raise Refusal(code, sentence)
+    if work.call.infno not in QUERIES and visits.is_ended(work.page, visit_id):
+        code, sentence = "visit-withdrawn", "该就诊已撤销挂号，请重新挂号"
         raise Refusal(code, sentence)
     return visit
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass
 from fractions import Fraction
 
-from sqlalchemy import Select, insert, select
+from sqlalchemy import Select, delete, insert, select
 
 from settlement.centre.book import Page, stamp
 from settlement.centre.refusal import Refusal
-from settlement.centre.tables import DIAGNOSIS, FEE_LINE, VISIT, VISIT_KIND
+from settlement.centre.tables import DIAGNOSIS, FEE_LINE, VISIT, VISIT_END, VISIT_KIND
 from settlement.claim import FeeLine, Insurance, ItemClass, VisitKind
 from settlement.money import Money
 
@@ -142,6 +143,27 @@ def add_lines(
                 **_columns(line),
             )
         )
+
+
+def withdraw_lines(page: Page, visit_id: str, batches: Collection[str]) -> None:
+    """Take back the lines of batches that nobody has settled (2205)."""
+    page.connection.execute(
+        delete(FEE_LINE).where(
+            FEE_LINE.c.visit_id == visit_id, FEE_LINE.c.batch_no.in_(batches)
+        )
+    )
+
+
+def end(page: Page, visit_id: str, *, msgid: str) -> None:
+    """Take a registration back (2202)."""
+    values = {"visit_id": visit_id, "msgid": msgid, "at": page.at_text}
+    page.connection.execute(insert(VISIT_END).values(values))
+
+
+def is_ended(page: Page, visit_id: str) -> bool:
+    """Say whether the registration was taken back."""
+    found = select(VISIT_END.c.visit_id).where(VISIT_END.c.visit_id == visit_id)
+    return page.connection.execute(found).first() is not None
 
 
 def lines_of_batch(page: Page, visit_id: str, batch_no: str) -> tuple[FeeLine, ...]:

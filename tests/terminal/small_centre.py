@@ -176,6 +176,10 @@ class SmallCentre:
         self._ask("open_visit")
         return f"V-{order.bill_no}"
 
+    def withdraw_visit(self, order: Order) -> None:
+        """Forget the visit."""
+        self._ask(f"withdraw {order.visit_id}")
+
     def presettle(self, order: Order) -> CentreSettlement:
         """Work the bill out without booking."""
         self._ask("presettle")

@@ -117,7 +117,7 @@ def enrolment(
             number=f"A{serial:07d}X",
             card_serial=f"{serial:032X}",
             person_cert_no=cert_no,
-            name="",
+            name="测试甲",
         ),
         history=(
             (Insurance.RESIDENT, Accumulators(2026, compliant_own_pay=Money(own_pay))),

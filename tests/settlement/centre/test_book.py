@@ -17,6 +17,7 @@ from sqlalchemy.exc import DatabaseError
 from settlement.centre import drawer, inbox, persons, records, visits
 from settlement.centre.book import Book, Page, digest_of
 from settlement.centre.inbox import Arrived
+from settlement.centre.migrations import STEPS, BookNewerError
 from settlement.centre.persons import Denial, Enrolment
 from settlement.centre.port import (
     CentreSettlement,
@@ -560,7 +561,7 @@ def test_a_sign_in_ends_with_the_sign_out(book: Book) -> None:
 
 def test_a_sign_in_ends_with_the_day(tmp_path: Path) -> None:
     """Yesterday's sign-in is not today's."""
-    clock = iter([NOON, NOON + dt.timedelta(days=1)])
+    clock = iter([NOON, NOON, NOON + dt.timedelta(days=1)])
     book = Book(f"sqlite:///{tmp_path / 'centre.db'}", lambda: next(clock))
     with book.writing() as page:
         sign_no = drawer.sign_in(page, INSTITUTION, "0001")
@@ -593,6 +594,7 @@ def test_a_book_of_the_older_layout_is_brought_forward(tmp_path: Path) -> None:
     persons.seed(new, (HOLDER,))
     new.close()
     with closing(sqlite3.connect(path)) as old, old:
+        old.execute("DROP TABLE schema_step")  # it had none
         old.execute("DROP TABLE coverage")
         old.execute(
             "CREATE TABLE coverage (person_id TEXT, insurance TEXT, region TEXT, "
@@ -616,6 +618,33 @@ def test_a_book_of_the_older_layout_is_brought_forward(tmp_path: Path) -> None:
         ]
 
 
+def test_each_step_of_the_layout_is_noted_once(tmp_path: Path) -> None:
+    """What was done stands in the book, in its order, with when."""
+    path = tmp_path / "centre.db"
+    for _ in range(2):
+        Book(f"sqlite:///{path}", lambda: NOON).close()
+
+    with closing(sqlite3.connect(path)) as db:
+        noted = db.execute("SELECT number, name FROM schema_step").fetchall()
+
+    assert noted == [(step.number, step.name) for step in STEPS]
+    assert [step.number for step in STEPS] == list(range(1, len(STEPS) + 1))
+
+
+def test_a_book_of_a_newer_program_is_not_opened(tmp_path: Path) -> None:
+    """An older program would misread it, and write what the newer one misreads."""
+    path = tmp_path / "centre.db"
+    Book(f"sqlite:///{path}", lambda: NOON).close()
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("INSERT INTO schema_step VALUES (99, 'later', '')")
+    before = path.read_bytes()
+
+    with pytest.raises(BookNewerError, match="layout 99"):
+        Book(f"sqlite:///{path}", lambda: NOON)
+
+    assert path.read_bytes() == before
+
+
 def test_fee_lines_of_an_older_layout_are_brought_forward(tmp_path: Path) -> None:
     """A visit that was uploaded before the update can still be settled after it."""
     path = tmp_path / "centre.db"
@@ -628,6 +657,7 @@ def test_fee_lines_of_an_older_layout_are_brought_forward(tmp_path: Path) -> Non
         visits.add_lines(page, visit.visit_id, "B1", (line,))
     new.close()
     with closing(sqlite3.connect(path)) as old, old:
+        old.execute("DROP TABLE schema_step")  # it had none
         old.execute("ALTER TABLE fee_line DROP COLUMN item_group")
         old.execute("ALTER TABLE fee_line DROP COLUMN supply_days")
 

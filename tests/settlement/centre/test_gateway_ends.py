@@ -138,7 +138,13 @@ def gateway_to(url: str, now: Callable[[], dt.datetime] = lambda: NOW) -> Gatewa
 def order() -> Order:
     """Return an order of one line."""
     line = FeeLine(1, "A1", "试药", ItemClass.A, Fraction(40), Fraction(1), TOTAL)
-    shown = Certificate(CertificateType.SOCIAL_CARD, "A12345674", "0" * 32, "", "")
+    shown = Certificate(
+        CertificateType.SOCIAL_CARD,
+        "A12345674",
+        "0" * 32,
+        "990100198001010011",
+        "测试甲",
+    )
     return Order(
         certificate=shown,
         person_id="P1",

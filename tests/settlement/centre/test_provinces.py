@@ -232,7 +232,7 @@ def test_a_bill_of_more_lines_than_fit_is_not_sent():
     many = tuple(replace(line, line_no=number) for number in range(1, 92))
     order = replace(_order(), lines=many, total_fee=Money(4000 * 91))
 
-    with pytest.raises(CentreMessageError, match="91 lines and the centre takes 90"):
+    with pytest.raises(CentreMessageError, match="91 lines, 90 fit"):
         sent(load_province(), order)
 
 
@@ -243,4 +243,4 @@ def test_a_message_longer_than_the_interface_is_not_sent():
     with pytest.raises(CentreMessageError, match="characters") as refused:
         sent(profile, _order())
 
-    assert refused.value.code == "centre-message-too-long"
+    assert refused.value.code == "centre-message-unfit"
