@@ -198,8 +198,10 @@ CUMULATIVE = {
 def identity_faults(amounts: SettledAmounts) -> tuple[str, ...]:
     """Name the identities of the interface that *amounts* break, to the fen.
 
-    I1 total = funds + person + hospital; I2 person = account + cash; I4 funds = the
-    sum of the funds; I5 total = the four parts. Source: HN 2207 重点说明.
+    I1 total = funds + person + hospital; I2 person = account + cash; I3 the family's
+    account is inside the account; I4 funds = the sum of the funds; I5 total = the four
+    parts; N2 the deductible is inside the scope. Source: HN 2207 重点说明; I5 and
+    N2 on anonymised payloads.
     """
     funds = Money.total(
         (
@@ -225,7 +227,15 @@ def identity_faults(amounts: SettledAmounts) -> tuple[str, ...]:
     holds = {
         "I1": amounts.total_fee == whole,
         "I2": amounts.person_total == person,
+        "I3": _is_inside(amounts.family_account_pay, amounts.account_pay),
         "I4": amounts.fund_total == funds,
         "I5": amounts.total_fee == parts,
+        "N2": _is_inside(amounts.deductible, amounts.in_scope),
     }
     return tuple(name for name, held in holds.items() if not held)
+
+
+def _is_inside(part: Money, whole: Money) -> bool:
+    """Say whether *part* lies between nothing and *whole*, of either sign."""
+    low, high = sorted((Money.ZERO, whole))
+    return low <= part <= high

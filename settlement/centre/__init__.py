@@ -4,6 +4,7 @@ port       what a terminal asks of a centre, as a protocol and plain values
 errors     what can go wrong on the way: rejected, not sent, unknown
 gateway    the client: one message out, one classified answer back
 fields     every field of every message, from one table (interface.tsv)
+identities  what an answer about money must keep before it is believed
 profile    what differs from one province's centre to the next
 dialect    how a message is signed and addressed: CSB, TIF
 tif        the TIF signature, from both sides

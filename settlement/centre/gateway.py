@@ -31,6 +31,7 @@ from settlement.centre.errors import (
     CentreUnknownError,
 )
 from settlement.centre.gate import Secrets
+from settlement.centre.identities import Parts, Told, balance_moved, faults
 from settlement.centre.offset import LIMIT, ClockOffset
 from settlement.centre.port import (
     CentreSettlement,
@@ -50,7 +51,7 @@ from settlement.centre.replies import Json, UnreadableAnswerError
 from settlement.centre.wire import HttpWire, Late, Wire
 from settlement.claim import Accumulators, Insurance, VisitKind
 from settlement.money import Money
-from settlement.nhsa import Infno, identity_faults
+from settlement.nhsa import Infno
 from settlement.split import SettledAmounts
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,8 @@ Read = TypeVar("Read")
 
 #: Asks the reference centre, in demonstration mode, to spoil its answer.
 FAULT_HEADER = "X-Demo-Fault"
+#: Visits whose lines are remembered for the check of their settlement.
+_VISITS_KEPT = 1000
 _BAD_REQUEST, _SERVER_ERROR = 400, 500
 #: What moves money: never the message that tries whether the centre is back.
 MONEY = frozenset(
@@ -122,6 +125,7 @@ class Gateway:
         self._sign_guard = threading.Lock()
         self._sign_no = ""
         self._signed_at: dt.datetime | None = None
+        self._line_parts: dict[str, Parts] = {}  # visit -> what its lines come to
         self._faults: dict[str, str] = {}
         self._offset = ClockOffset(monotonic)
         self._circuit = Circuit(monotonic)
@@ -232,8 +236,18 @@ class Gateway:
         order = replace(order, visit_id=visit_id)
         operator = self._settings.operator
         self._ask(Infno.VISIT_INFO, requests.visit_info(order, operator), region)
-        self._ask(Infno.FEE_UPLOAD, requests.fee_upload(order, operator), region)
+        node = requests.fee_upload(order, operator)
+        output = self._ask(Infno.FEE_UPLOAD, node, region)
+        parts = _read(lambda: replies.line_parts(output, "result"))
+        if parts is not None:
+            self._remember(visit_id, parts)
         return visit_id
+
+    def _remember(self, visit_id: str, parts: Parts) -> None:
+        """Keep what the lines of a visit come to, for its settlement's header (I6)."""
+        if len(self._line_parts) >= _VISITS_KEPT:
+            self._line_parts.clear()  # a check the less, and no figure is touched
+        self._line_parts[visit_id] = parts
 
     def withdraw_visit(self, order: Order) -> None:
         """Take a visit back that is not settled: its lines (2205), then it (2202)."""
@@ -252,9 +266,17 @@ class Gateway:
             infno = Infno.OUTPATIENT_PRESETTLE
             node = requests.clinic(order)
         output = self._ask(infno, node, order.insured_region)
-        found = _read(lambda: replies.settlement(output, self._zone()))
-        _check(found, total=order.total_fee)
-        return found
+        found = self._told(output, order)
+        self._check(found, total=order.total_fee)
+        return found.settled
+
+    def _told(self, output: dict[str, Json], order: Order | None = None) -> Told:
+        """Read an answer about a settlement with the lists beside its amounts."""
+        settled = _read(lambda: replies.settlement(output, self._zone()))
+        lines = _read(lambda: replies.line_parts(output, "detlcutinfo"))
+        if lines is None and order is not None and order.visit_id is not None:
+            lines = self._line_parts.get(order.visit_id)
+        return Told(settled, _read(lambda: replies.fund_rows(output)), lines)
 
     def settle(
         self,
@@ -273,9 +295,11 @@ class Gateway:
             node = requests.clinic(order, expected)
 
         def booked(output: dict[str, Json]) -> CentreSettlement:
-            found = _read(lambda: replies.settlement(output, self._zone()))
-            _check(found, total=order.total_fee, msgid=msgid, booked=True)
-            return found
+            found = self._told(output, order)
+            self._check(found, total=order.total_fee, msgid=msgid, booked=True)
+            if balance_moved(found.settled.amounts, expected):
+                log.warning("centre.balance_moved")
+            return found.settled
 
         said = (infno, node, order.insured_region, msgid, sign_no)
         return self._book(said, booked, late)
@@ -295,11 +319,13 @@ class Gateway:
         node = requests.cancellation(settled)
 
         def booked(output: dict[str, Json]) -> CentreSettlement:
-            found = _read(
-                lambda: replies.settlement(output, self._zone(), like=settled)
+            found = Told(
+                _read(lambda: replies.settlement(output, self._zone(), like=settled)),
+                _read(lambda: replies.fund_rows(output)),
             )
-            _check(found, total=-settled.amounts.total_fee, msgid=msgid, booked=True)
-            return found
+            total = -settled.amounts.total_fee
+            self._check(found, total=total, msgid=msgid, booked=True, original=settled)
+            return found.settled
 
         return self._book((infno, node, region, msgid, sign_no), booked, late)
 
@@ -347,9 +373,9 @@ class Gateway:
         """Read one settlement (5203)."""
         node = requests.settlement_query(person_id, visit_id, settlement_id)
         output = self._ask(Infno.SETTLEMENT_QUERY, node, region)
-        found = _read(lambda: replies.settlement(output, self._zone()))
-        _check(found)
-        return found
+        found = self._told(output)
+        self._check(found)
+        return found.settled
 
     def compare_totals(self, group: StatementGroup) -> TotalsVerdict:
         """Compare one group's totals (3201)."""
@@ -381,6 +407,32 @@ class Gateway:
         return _read(lambda: statement.unpack_results(content, verdicts, charsets))
 
     # -- on the wire ------------------------------------------------------------
+
+    def _check(
+        self,
+        told: Told,
+        *,
+        total: Money | None = None,
+        msgid: str = "",
+        booked: bool = False,
+        original: CentreSettlement | None = None,
+    ) -> None:
+        """Prove an answer before it is believed: identities, msgid, total, ids.
+
+        Raises:
+            CentreUnknownError: it breaks one; nothing of it is booked.
+        """
+        found = told.settled
+        broken = list(faults(told, self._profile, original=original))
+        if total is not None and found.amounts.total_fee != total:
+            broken.append("total")
+        if msgid and found.msgid != msgid:
+            broken.append("msgid")
+        if booked and not (found.settlement_id and found.settled_at):
+            broken.append("ids")
+        if broken:
+            why = f"identity-broken {' '.join(broken)}"
+            raise CentreUnknownError(why)
 
     def _zone(self) -> dt.tzinfo:
         zone = self._now().tzinfo
@@ -642,26 +694,6 @@ def _read(reading: Callable[[], Read]) -> Read:
     except (UnreadableAnswerError, ValueError, KeyError, TypeError) as error:
         why = "unparsable"
         raise CentreUnknownError(why) from error
-
-
-def _check(
-    found: CentreSettlement,
-    *,
-    total: Money | None = None,
-    msgid: str = "",
-    booked: bool = False,
-) -> None:
-    """Prove an answer before it is believed (I1, I2, I4, I5, its msgid, its total)."""
-    faults = list(identity_faults(found.amounts))
-    if total is not None and found.amounts.total_fee != total:
-        faults.append("total")
-    if msgid and found.msgid != msgid:
-        faults.append("msgid")
-    if booked and not (found.settlement_id and found.settled_at):
-        faults.append("ids")
-    if faults:
-        why = f"identity-broken {' '.join(faults)}"
-        raise CentreUnknownError(why)
 
 
 def _gateway_error(status: int, content: bytes) -> CentreError:

@@ -241,7 +241,7 @@ def settlement(
         person_id=text(info, "psn_no") or (like.person_id if like else ""),
         msgid=needed(info, "medins_setl_id"),
         settled_at=_instant(text(info, "setl_time"), zone),
-        amounts=amounts(info),
+        amounts=amounts(info, borne=_borne(output)),
         insurance=insurance,
         clearing_type=text(info, "clr_type") or (like.clearing_type if like else ""),
         clearing_office=text(info, "clr_optins")
@@ -251,12 +251,50 @@ def settlement(
     )
 
 
-def amounts(info: Mapping[str, Json]) -> SettledAmounts:
+def fund_rows(output: Mapping[str, Json]) -> tuple[tuple[str, Money], ...]:
+    """Read setldetail: 基金支付类型 and what it paid, accounts and hospital too."""
+    return tuple(
+        (text(row, "fund_pay_type"), _money(row, "fund_payamt"))
+        for row in rows(output, "setldetail")
+    )
+
+
+def line_parts(
+    output: Mapping[str, Json], name: str
+) -> tuple[Money, Money, Money, Money] | None:
+    """Sum the four parts over the lines of node *name*; None if a line lacks one."""
+    found = rows(output, name)
+    official = (
+        "fulamt_ownpay_amt",
+        "overlmt_amt",
+        "preselfpay_amt",
+        "inscp_scp_amt",
+    )
+    if not found or not all(text(row, part) for row in found for part in official):
+        return None
+    uncovered, over, upfront, scope = (
+        Money.total(_money(row, part) for row in found) for part in official
+    )
+    return uncovered, over, upfront, scope
+
+
+def _borne(output: Mapping[str, Json]) -> Money | None:
+    """Find what the hospital bears where its own field is null; None if untold."""
+    info = node(output, "setlinfo")
+    if text(info, "ownpay_hosp_part"):
+        return _money(info, "ownpay_hosp_part")
+    told = [paid for code, paid in fund_rows(output) if code.startswith("9999")]
+    return Money.total(told) if told else None
+
+
+def amounts(info: Mapping[str, Json], *, borne: Money | None = None) -> SettledAmounts:
     """Read the amounts of a setlinfo; what null hides is worked out by I1 and I2.
 
     5203 names the person's share and the cash otherwise (psn_pay, cash_payamt); a
-    cancellation leaves psn_part_amt, hosp_part_amt and acct_mulaid_pay null, and the
-    hospital's share is then whatever I1 leaves (platform payloads, cases 3 and 4).
+    cancellation leaves psn_part_amt, hosp_part_amt and acct_mulaid_pay null. Then the
+    hospital's share is *borne*, told beside it, or whatever I1 leaves (platform
+    payloads, cases 3 and 4). hifdm_pay has no twin of ours: where it is not inside
+    oth_pay already, it is counted there (I4).
     """
     aliases = {
         "psn_part_amt": ("psn_part_amt", "psn_pay"),
@@ -272,11 +310,28 @@ def amounts(info: Mapping[str, Json]) -> SettledAmounts:
     if not any(text(info, s) for s in aliases["psn_part_amt"]):
         read["person_total"] = read["account_pay"] + read["cash_pay"]
     if not text(info, "hosp_part_amt"):
-        read["hospital_share"] = (
-            read["total_fee"] - read["fund_total"] - read["person_total"]
-        )
+        left = read["total_fee"] - read["fund_total"] - read["person_total"]
+        read["hospital_share"] = left if borne is None else borne
+    disabled = _money(info, "hifdm_pay")
+    if read["fund_total"] == _named_funds(read) + disabled:
+        read["other_fund"] += disabled
     return SettledAmounts(
         pooled_ratio_bp=_basis_points(info, "pool_prop_selfpay"), **read
+    )
+
+
+def _named_funds(read: Mapping[str, Money]) -> Money:
+    return Money.total(
+        read[name]
+        for name in (
+            "pooled_fund",
+            "civil_servant_fund",
+            "employer_fund",
+            "critical_illness_fund",
+            "large_claim_fund",
+            "medical_aid",
+            "other_fund",
+        )
     )
 
 
