@@ -353,8 +353,17 @@ class Journal:
         key: str,
         digest: str,
         facts: Mapping[str, JsonValue],
+        *,
+        owing: str = "",
     ) -> Record:
         """Make the decision to cancel durable, under a key of its own.
+
+        Args:
+            settlement_id: Which.
+            key: The idempotency key of the decision.
+            digest: Of the request.
+            facts: What it is done with.
+            owing: A kind of note that is durable with it: what is owed afterwards.
 
         Raises:
             IllegalStepError: it is not settled.
@@ -373,6 +382,9 @@ class Journal:
             }
             row = self._append(settlement_id, State.CANCELLING, body, {})
             self._keep_key(row, settlement_id, body["key"])
+            if owing:
+                owed: dict[str, JsonValue] = {"settlement_id": settlement_id}
+                self._append_note(owing, {"facts": owed}, settlement_id)
             done = _stepped(before, State.CANCELLING, facts, row)
             done = replace(done, cancel_key=key)
             self._keep_live(done)

@@ -25,6 +25,7 @@ service    what the routes ask of whoever is behind them, as a protocol
 cashier    the service: read, quote, verify, settle, cancel, look up
 resolver   the worker that ends every unknown: found, or reversed
 periods    clearing periods: where postings go, and closing a month
+remainder  what stays when a part goes back, owed until it is settled
 day        the end of the day: 3201, 3202, differences
 demo       one whole settlement without a browser
 centre_keys  the reference centre's pair of keys

@@ -128,6 +128,7 @@ def create_api(
     problems = _responses(*_BODY, "token-scope")
     add_driver_route(api, service, callers=driver_callers, responses=problems)
     _settlement_routes(api, service, announcer)
+    _part_refund_routes(api, service)
     _book_routes(api, service)
     _demonstration_routes(api, service)
     _document_routes(api, service, events)
@@ -354,6 +355,84 @@ def _settlement_routes(
         key = _key()
         digest = _digest(f"cancel {settlement_id}", {})
         return _given(service.cancel(settlement_id, key=key, digest=digest))
+
+
+def _part_refund_routes(api: APIBlueprint, service: Service) -> None:
+    """A part goes back: the whole is cancelled, the rest settled anew."""
+
+    @api.post("/settlements/<settlement_id>/partial-refund")
+    @api.input(models.PartRefundIn, arg_name="asked")
+    @api.output(
+        models.Settlement, description="Cancelled; remainder_id names the rest."
+    )
+    @api.doc(
+        operation_id="refundPart",
+        responses=_with_202(
+            _responses(
+                *_BODY,
+                *_ONCE,
+                *_CENTRE,
+                "settlement-not-found",
+                "settlement-step-refused",
+                "bill-already-settled",
+                "holder-needed",
+                "journal-stopped",
+            ),
+            "Unknown: sent and not answered. Pay nothing back; ask the address in "
+            "Location until it is decided.",
+        ),
+        security="bearer",
+    )
+    def refund_part(settlement_id: str, asked: models.PartRefundIn) -> Response:
+        """Take a settlement back and settle what stays, as one intention."""
+        digest = _digest(f"refund-part {settlement_id}", asked.model_dump(mode="json"))
+        part, key = asked.part(), _key()
+        return _given(service.refund_part(settlement_id, part, key=key, digest=digest))
+
+    @api.post("/settlements/<settlement_id>/remainder")
+    @api.input(models.RemainderIn, arg_name="asked")
+    @api.output(models.Settlement, description="Begun; remainder_id names it.")
+    @api.doc(
+        operation_id="settleRemainder",
+        responses=_responses(
+            *_BODY,
+            *_CENTRE,
+            *_BILL,
+            "settlement-not-found",
+            "settlement-in-flight",
+            "bill-already-settled",
+            "remainder-not-owed",
+            "amount-changed",
+            "journal-stopped",
+        ),
+        security="bearer",
+    )
+    def settle_remainder(
+        settlement_id: str, asked: models.RemainderIn
+    ) -> models.Settlement:
+        """Try now to settle what stays; it is tried by itself as well."""
+        told = None if asked.patient_pays is None else Money.yuan(asked.patient_pays)
+        view = service.settle_remainder(settlement_id, patient_pays=told)
+        return models.Settlement.of(view)
+
+    @api.post("/settlements/<settlement_id>/waive-remainder")
+    @api.input(models.WaiveIn, arg_name="asked")
+    @api.output(models.Settlement, description="The whole went back.")
+    @api.doc(
+        operation_id="waiveRemainder",
+        responses=_responses(
+            *_BODY,
+            "settlement-not-found",
+            "settlement-in-flight",
+            "remainder-not-owed",
+            "journal-stopped",
+        ),
+        security="bearer",
+    )
+    def waive_remainder(settlement_id: str, asked: models.WaiveIn) -> models.Settlement:
+        """Give up what stays, with a reason."""
+        view = service.waive_remainder(settlement_id, reason=asked.reason)
+        return models.Settlement.of(view)
 
 
 def _book_routes(api: APIBlueprint, service: Service) -> None:

@@ -32,7 +32,9 @@ from settlement.money import Money, exact
 from settlement.reconcile import DayReport
 from settlement.split import SettledAmounts
 from terminal.bill import MOST_DAYS, Bill, BillLine
+from terminal.errors import RequestInvalidError
 from terminal.periods import ClosedPeriod
+from terminal.remainder import Kept, PartRefund
 from terminal.views import (
     CardState,
     CardView,
@@ -190,6 +192,46 @@ class LookAgainIn(_In):
 
 class AdoptIn(_In):
     """Why a person believes that the centre's cancellation is right."""
+
+    reason: Annotated[StrictStr, Field(min_length=1, max_length=200)]
+
+
+class KeptIn(_In):
+    """How much of one line stays."""
+
+    line_no: StrictInt
+    quantity: Annotated[StrictStr, Field(max_length=20)]
+
+
+class PartRefundIn(_In):
+    """What stays of a settlement, as a bill of its own number."""
+
+    bill_no: Annotated[StrictStr, Field(min_length=1, max_length=30)]
+    kept: Annotated[list[KeptIn], Field(min_length=1, max_length=500)]
+
+    def part(self) -> PartRefund:
+        """Read the quantities exactly.
+
+        Raises:
+            RequestInvalidError: one is no number.
+        """
+        try:
+            kept = tuple(Kept(one.line_no, exact(one.quantity)) for one in self.kept)
+        except ValueError:
+            raise RequestInvalidError(
+                where="kept.quantity", expected="a decimal number"
+            ) from None
+        return PartRefund(self.bill_no, kept)
+
+
+class RemainderIn(_In):
+    """What the patient was told he pays for what stays; null: nothing yet."""
+
+    patient_pays: YuanIn | None = None
+
+
+class WaiveIn(_In):
+    """Why what stays is given up."""
 
     reason: Annotated[StrictStr, Field(min_length=1, max_length=200)]
 
@@ -584,6 +626,8 @@ class Settlement(_Out):
     )
     cancellation: Amounts | None = Field(description="the negative record")
     cancellation_id: str
+    remainder_id: str
+    remainder_bill_no: str
     pack: Pack
     explanation: list[dict[str, str]]
     explanation_en: list[dict[str, str]]
@@ -621,6 +665,8 @@ class Settlement(_Out):
                 "drift": [Difference.of(row) for row in view.drift],
                 "cancellation": Amounts.of(view.cancellation),
                 "cancellation_id": view.cancellation_id,
+                "remainder_id": view.remainder_id,
+                "remainder_bill_no": view.remainder_bill_no,
                 "pack": Pack(
                     name=view.pack.name,
                     version=view.pack.version,

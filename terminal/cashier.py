@@ -12,9 +12,10 @@ import hmac
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from reader.credential import CertificateType as ShownType
 from reader.credential import Credential
@@ -46,7 +47,7 @@ from settlement.claim import Claim, Hospital, Insurance, Insured, Tier, Visit, V
 from settlement.claim_facts import accumulators_to_json, claim_to_json
 from settlement.clearing import TrialBalance
 from settlement.engine import settle as split_claim
-from settlement.errors import PolicyNotInForceError
+from settlement.errors import PolicyNotInForceError, SettlementError
 from settlement.facts import (
     JsonValue,
     amounts_to_json,
@@ -68,7 +69,7 @@ from settlement.nhsa import Infno
 from settlement.policy import Pack
 from settlement.reconcile import DayReport
 from settlement.split import Refused, SettledAmounts, Split
-from terminal import service
+from terminal import remainder, service
 from terminal.bill import Bill
 from terminal.card_files import CardFiles, HolderRecord, standing_of
 from terminal.credential_sources import CredentialSources
@@ -91,9 +92,11 @@ from terminal.errors import (
     NotQuarantinedError,
     PinNotTypedError,
     QuoteRefusedError,
+    RemainderNotOwedError,
     RequestInvalidError,
     SettlementInFlightError,
     SettlementNotFoundError,
+    TerminalError,
 )
 from terminal.periods import ClosedPeriod, Periods
 from terminal.pin_ways import PinWay, typed
@@ -104,6 +107,7 @@ from terminal.record_view import (
     problem_for_refusal,
     view_of,
 )
+from terminal.remainder import PartRefund
 from terminal.views import (
     CardState,
     CardView,
@@ -171,6 +175,30 @@ class _Worked:
     trouble: CentreError | None = None  #: why there is no presettlement
 
 
+class Holder(Protocol):
+    """Whose bill it is: who stands at the counter, or who stood there before."""
+
+    @property
+    def certificate(self) -> ShownType:
+        """What was shown."""
+
+    @property
+    def number(self) -> str:
+        """卡号, 证件号码 or 电子凭证令牌."""
+
+    @property
+    def card_serial(self) -> str:
+        """卡识别码; empty without a social card."""
+
+    @property
+    def person_cert_no(self) -> str:
+        """社会保障号码."""
+
+    @property
+    def name(self) -> str:
+        """姓名."""
+
+
 class Cashier:
     """Implements ``terminal.service.Service`` over real parts."""
 
@@ -225,6 +253,7 @@ class Cashier:
         #: (person, bill digest) -> the order with its visit, and since when
         self._visits: dict[tuple[str, str], tuple[Order, dt.datetime]] = {}
         self._pushed: QuoteView | None = None
+        self._owed = remainder.Owed(journal)
         self.wake_resolver: Callable[[], None] = lambda: None
 
     # -- the card ---------------------------------------------------------------
@@ -392,7 +421,7 @@ class Cashier:
         """Return the newest quote, so that the counter shows a pushed bill."""
         return self._pushed
 
-    def _work_out(self, bill: Bill, who: Credential) -> _Worked:
+    def _work_out(self, bill: Bill, who: Holder) -> _Worked:
         known = self._look_up(who)
         pack = self._pack_on(known.coverage, bill.on.date())
         if pack is None:
@@ -424,7 +453,7 @@ class Cashier:
         suspects = attribute(claim, pack, centre)
         return replace(worked, view=replace(worked.view, suspects=suspects))
 
-    def _look_up(self, who: Credential) -> _Known:
+    def _look_up(self, who: Holder) -> _Known:
         """Ask the centre who holds the card (1101), once per card session."""
         known = self._known
         shown = (who.certificate.value, who.number)
@@ -495,7 +524,7 @@ class Cashier:
         )
         return Claim(visit, insured, before, lines)
 
-    def _order(self, bill: Bill, known: _Known, claim: Claim, who: Credential) -> Order:
+    def _order(self, bill: Bill, known: _Known, claim: Claim, who: Holder) -> Order:
         shown, person = _certificate(who), known.person
         # A voucher tells neither number nor name, and every later message wants both.
         certificate = replace(
@@ -625,16 +654,26 @@ class Cashier:
             with self._alone_with(settlement_id, who):
                 worked = self._work_out(bill, who)
                 order, centre = self._require_settleable(worked, patient_pays)
-                # SENDING is durable with it: the next thing that happens is sending.
-                record = self._journal.intend(
-                    self._intent(settlement_id, key, digest, worked, order, who),
-                    sending=True,
+                intent = self._intent(
+                    settlement_id, key, digest, worked, order, who, who.proof.to_json()
                 )
-                # This settlement uses the visit up: a bill that is settled anew after
-                # a reversal or a cancellation needs one of its own.
-                self._visits.pop(_visit_name(order), None)
-                self._publish(view_of(record, self._site))
-                return self._send(record, order, centre.amounts, who)
+                return self._go(intent, order, centre.amounts, who)
+
+    def _go(
+        self,
+        intent: Intent,
+        order: Order,
+        expected: SettledAmounts,
+        who: Credential | None,
+    ) -> service.Answer:
+        """Make an intent durable, and send it; *who*: still at the counter."""
+        # SENDING is durable with it: the next thing that happens is sending.
+        record = self._journal.intend(intent, sending=True)
+        # This settlement uses the visit up: a bill that is settled anew after a
+        # reversal or a cancellation needs one of its own.
+        self._visits.pop(_visit_name(order), None)
+        self._publish(view_of(record, self._site))
+        return self._send(record, order, expected, who)
 
     @contextmanager
     def _alone_with(self, settlement_id: str, who: Credential) -> Iterator[None]:
@@ -724,7 +763,8 @@ class Cashier:
         digest: str,
         worked: _Worked,
         order: Order,
-        who: Credential,
+        who: Holder,
+        evidence: Mapping[str, JsonValue],
     ) -> Intent:
         split, centre = worked.split, worked.centre
         if split is None or centre is None:
@@ -779,11 +819,15 @@ class Cashier:
                 "card_no": who.number,
                 "card_serial": who.card_serial,
             },
-            evidence=who.proof.to_json(),
+            evidence=evidence,
         )
 
     def _send(
-        self, record: Record, order: Order, expected: SettledAmounts, who: Credential
+        self,
+        record: Record,
+        order: Order,
+        expected: SettledAmounts,
+        who: Credential | None,
     ) -> service.Answer:
         """Send a durable intent; whatever comes back is durable before it is told."""
         try:
@@ -803,12 +847,13 @@ class Cashier:
             answer = self.conclude(
                 record, State.SETTLED, settlement_to_json(settled), settled
             )
-            self._leave(who)
+            if who is not None:
+                self._leave(who)
         log.info("settlement.ended", extra={"settlement_id": record.settlement_id})
         return service.Answer(answer.status, answer.body, replayed=False)
 
     def _unknown(
-        self, record: Record, error: CentreUnknownError, who: Credential
+        self, record: Record, error: CentreUnknownError, who: Credential | None
     ) -> service.Answer:
         try:
             record = self._journal.advance(
@@ -826,7 +871,8 @@ class Cashier:
         )
         view = view_of(record, self._site)
         self._publish(view)
-        self._leave(who)
+        if who is not None:
+            self._leave(who)
         self.wake_resolver()
         return service.Answer(202, self._render(view), replayed=False)
 
@@ -1013,6 +1059,123 @@ class Cashier:
             raise NotCancelledThereError(record.settlement_id)
         return negative
 
+    # -- giving back a part -------------------------------------------------------
+
+    def refund_part(
+        self, settlement_id: str, part: PartRefund, *, key: str, digest: str
+    ) -> service.Answer:
+        """Take a settlement back whole and settle what stays of it, as one intention.
+
+        The answer is that of the cancellation and names the settlement of the rest.
+
+        Raises:
+            SettlementNotFoundError: no settlement has that id.
+            RequestInvalidError: what is to stay is not a part of it.
+            HolderNeededError: a voucher settled it.
+            BillAlreadySettledError: the remainder's number is taken.
+            KeyReusedError, SettlementInFlightError: as for ``settle``.
+        """
+        replayed = self._replay(key, digest)
+        if replayed is not None:
+            return replayed
+        with self._reserved(settlement_id, f"key:{key}", f"cancel:{settlement_id}"):
+            replayed = self._replay(key, digest)
+            if replayed is not None:
+                return replayed
+            record = self._record(settlement_id)
+            remainder.bill_of(record, part)
+            remainder.holder_of(record)
+            self._refuse_settled_bill(part.bill_no)
+            msgid = self._journal.next_msgid()
+            facts: dict[str, JsonValue] = {"msgid": msgid, "remainder": part.to_json()}
+            record = self._journal.claim_cancellation(
+                settlement_id, key, digest, facts, owing=remainder.OWED
+            )
+            self._owed.add(settlement_id)
+            self._publish(view_of(record, self._site))
+            answer = self._send_cancellation(record, msgid)
+        self._pursue(settlement_id)
+        return answer
+
+    def pursue_remainders(self) -> None:
+        """Go on with every remainder that is owed; the worker calls it."""
+        for settlement_id in self._owed.due(self._now()):
+            self._pursue(settlement_id)
+
+    def _pursue(self, settlement_id: str) -> None:
+        """Settle what stays, if the first is taken back; what fails stays owed."""
+        try:
+            self._settle_remainder(settlement_id, None)
+        except (SettlementError, TerminalError) as error:
+            log.warning(
+                "remainder.later",
+                extra={"settlement_id": settlement_id, "code": error.code},
+            )
+            self._owed.put_off(settlement_id, self._now())
+
+    def settle_remainder(
+        self, settlement_id: str, *, patient_pays: Money | None
+    ) -> SettlementView:
+        """Try now to settle what stays of a settlement.
+
+        Raises:
+            RemainderNotOwedError: nothing of it waits.
+            AmountChangedError: the calculators differ: say what the patient is told.
+            SettlementInFlightError, QuoteRefusedError, CentreError: as for ``settle``.
+        """
+        if settlement_id not in self._owed.ids():
+            raise RemainderNotOwedError(settlement_id)
+        self._settle_remainder(settlement_id, patient_pays)
+        return self.settlement(settlement_id)
+
+    def waive_remainder(self, settlement_id: str, *, reason: str) -> SettlementView:
+        """Give up what stays: the whole went back; *reason* is chained with it.
+
+        Raises:
+            RemainderNotOwedError: nothing of it waits, or the first still stands.
+        """
+        with self._reserved(settlement_id, f"remainder:{settlement_id}"):
+            record = self._record(settlement_id)
+            is_owed = settlement_id in self._owed.ids()
+            if not is_owed or record.state is not State.CANCELLED:
+                raise RemainderNotOwedError(settlement_id)
+            self._owed.end(settlement_id, "waived", reason)
+        return self.settlement(settlement_id)
+
+    def _settle_remainder(self, settlement_id: str, patient_pays: Money | None) -> None:
+        with self._reserved(settlement_id, f"remainder:{settlement_id}"):
+            record = self._record(settlement_id)
+            if settlement_id not in self._owed.ids():
+                return
+            if record.state is State.SETTLED:
+                # The centre would not take the first back: nothing else changes.
+                self._owed.end(settlement_id, "cancellation-refused")
+            if record.state is not State.CANCELLED:
+                return
+            key = remainder.key_of(record.cancel_key)
+            if self._journal.key(key) is None:
+                part = remainder.part_refund(record.facts["cancelling"])
+                self._begin_remainder(record, part, key, patient_pays)
+            self._owed.end(settlement_id, "begun")
+
+    def _begin_remainder(
+        self, record: Record, part: PartRefund, key: str, patient_pays: Money | None
+    ) -> None:
+        """Send the settlement of what stays; its end is its own settlement's."""
+        bill = remainder.bill_of(record, part)
+        own_id = remainder.id_of(record.settlement_id)
+        with self._reserved(own_id, f"key:{key}", f"bill:{bill.bill_no}"):
+            self._refuse_settled_bill(bill.bill_no)
+            if self._disk is not None:
+                self._disk.require()
+            who = remainder.holder_of(record)
+            worked = self._work_out(bill, who)
+            order, centre = self._require_settleable(worked, patient_pays)
+            digest = hashlib.sha256(key.encode()).hexdigest()
+            evidence: dict[str, JsonValue] = {"remainder_of": record.settlement_id}
+            intent = self._intent(own_id, key, digest, worked, order, who, evidence)
+            self._go(intent, order, centre.amounts, None)
+
     # -- doubtful ones ------------------------------------------------------------
 
     def look_again(self, settlement_id: str, *, reason: str) -> SettlementView:
@@ -1065,7 +1228,14 @@ class Cashier:
 
     def open_items(self) -> tuple[SettlementView, ...]:
         """Return what is not decided yet, oldest first."""
-        return tuple(view_of(r, self._site) for r in self._journal.open_items())
+        undecided = [view_of(r, self._site) for r in self._journal.open_items()]
+        owed = [self._record(one) for one in self._owed.ids()]
+        waiting = [
+            view_of(record, self._site, owed=True)
+            for record in owed
+            if record.state is State.CANCELLED
+        ]
+        return tuple(sorted([*undecided, *waiting], key=lambda one: one.created_at))
 
     def reconcile(self, date: dt.date) -> DayReport:
         """Close *date* against the centre over the wire."""
@@ -1159,7 +1329,7 @@ def _visit_name(order: Order) -> tuple[str, str]:
     return (order.person_id, repr((order.bill_no, order.on, order.lines)))
 
 
-def _certificate(who: Credential) -> Certificate:
+def _certificate(who: Holder) -> Certificate:
     return Certificate(
         kind=CertificateType(who.certificate.value),
         number=who.number,

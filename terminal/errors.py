@@ -23,6 +23,8 @@ TerminalError                   the root
 ├── BillAlreadySettledError     a living settlement has this bill number
 ├── SettlementNotFoundError     no settlement has that id
 ├── NotCancelledThereError      the centre has not taken that settlement back
+├── HolderNeededError           a voucher's settlement cannot be settled again alone
+├── RemainderNotOwedError       nothing of that settlement waits to be settled
 ├── NotQuarantinedError         a settlement that waits for nobody is to be looked at
 ├── DiskNearlyFullError         no room for a new bill and those under way
 ├── PeriodClosedError           that clearing period is closed already
@@ -448,6 +450,34 @@ class NotCancelledThereError(_AboutSettlementError):
             "中心没有这笔的撤销记录，或本机这笔不是“已结算”，没有补登。请打开该笔核对双方状态。",
             "The centre has no cancellation of it, or it does not stand as "
             "settled here; nothing was changed. Compare both sides.",
+            settlement_id,
+        )
+
+
+class HolderNeededError(_AboutSettlementError):
+    """A voucher's token is good for one settlement: the rest needs its holder."""
+
+    code = "holder-needed"
+
+    def __init__(self, settlement_id: str) -> None:
+        super().__init__(
+            "这笔是用医保电子凭证结算的，凭证只能用一次，不能自动结算余下部分。请整单撤销，再请患者重新出示凭证结算。",
+            "It was settled with an electronic voucher, which is good for one. Cancel "
+            "the whole and let the holder show a new one for the rest.",
+            settlement_id,
+        )
+
+
+class RemainderNotOwedError(_AboutSettlementError):
+    """Only what is owed can be settled now, or waived."""
+
+    code = "remainder-not-owed"
+
+    def __init__(self, settlement_id: str) -> None:
+        super().__init__(
+            "这笔没有等待结算的余下部分：可能已经结算，或不是部分退费。请打开该笔查看。",
+            "Nothing of it waits to be settled: it is begun already, or it was no "
+            "partial refund. Open it and see.",
             settlement_id,
         )
 

@@ -90,6 +90,8 @@ TABLE: Mapping[str, Row] = {
     "period-closed": Row(_CONFLICT, "The clearing period is closed"),
     "period-not-over": Row(_CONFLICT, "The clearing period is not over"),
     "period-undecided": Row(_CONFLICT, "Something of the period is undecided"),
+    "holder-needed": Row(_CONFLICT, "The rest needs its holder"),
+    "remainder-not-owed": Row(_CONFLICT, "Nothing of it waits to be settled"),
     "not-cancelled-there": Row(_CONFLICT, "The centre has not taken it back"),
     "not-quarantined": Row(_CONFLICT, "The settlement waits for nobody"),
     "settlement-not-found": Row(_ABSENT, "No such settlement"),
@@ -190,6 +192,11 @@ TABLE: Mapping[str, Row] = {
         _REFUSED,
         "The bill does not fit the interface",
         "账单不符合医保接口规范（明细太多，或某一项太长），未发出任何请求，未收取任何费用。明细太多时请分成两张账单结算。",
+    ),
+    "centre-book-newer": Row(
+        _DOWN,
+        "A newer program wrote the centre's book",
+        "参考中心的账本由较新版本写成，本程序没有打开它，也没有改动。请联系管理员启动较新的版本。",
     ),
     "centre-gateway-refused": Row(
         _DOWN,

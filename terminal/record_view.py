@@ -19,6 +19,7 @@ from settlement.lifecycle import State
 from settlement.money import Money
 from settlement.split import Refused, SettledAmounts
 from terminal.masking import mask_name, mask_number
+from terminal.remainder import id_of, part_refund
 from terminal.views import DifferenceView, ProblemView, SettlementView
 
 
@@ -74,11 +75,22 @@ _WAITING = {
     ),
 }
 
+_REMAINDER = ProblemView(
+    "remainder-owed",
+    "部分退费：原结算已撤销，余下部分还没有结算成功，系统会自动重试。请勿先退款。",
+    "A part went back: the first is cancelled, the rest is not settled yet and is "
+    "tried again by itself. Pay nothing back yet.",
+)
+
 #: Settled, and not as presettled: the code on screen, in the log and the metric.
 BOOKED_OTHERWISE = "booked-otherwise"
 #: Every code that may stand on a settlement beside those of errors.
 SETTLEMENT_CODES = frozenset(
-    {BOOKED_OTHERWISE, *(problem.code for problem in _WAITING.values())}
+    {
+        BOOKED_OTHERWISE,
+        _REMAINDER.code,
+        *(problem.code for problem in _WAITING.values()),
+    }
 )
 #: After 余额 nobody asks who pays what; 1101, 2206 and 2207 may each know it later.
 _NOT_PAID = frozenset({"account_balance"})
@@ -94,8 +106,11 @@ _REVERSAL = {
 }
 
 
-def view_of(record: Record, place: Place) -> SettlementView:
-    """Build the view of *record* in the site's own time, personal fields masked."""
+def view_of(record: Record, place: Place, *, owed: bool = False) -> SettlementView:
+    """Build the view of *record* in the site's own time, personal fields masked.
+
+    *owed*: a part went back, and what stays waits to be settled.
+    """
     intent = record.facts["intent"]
     settled = record.facts.get("settled")
     cancelled = record.facts.get("cancelled")
@@ -104,6 +119,8 @@ def view_of(record: Record, place: Place) -> SettlementView:
     ours = amounts_from_json(_object(intent["ours"]))
     told = amounts_from_json(_object(intent["presettled"]))
     drift = _drift(told, centre.amounts) if centre else ()
+    cancelling = record.facts.get("cancelling", {})
+    remainder = "remainder" in cancelling
     history = tuple(
         (entry.at.astimezone(place.timezone).isoformat(), entry.kind)
         for entry in record.history
@@ -129,7 +146,7 @@ def view_of(record: Record, place: Place) -> SettlementView:
         pack=pack_from_json(_object(intent["pack"])),
         explanation=_rows(intent["explanation"]),
         lines=_rows(intent["lines"]),
-        problem=_problem(record, told, drift),
+        problem=_REMAINDER if owed else _problem(record, told, drift),
         reversal_status=_REVERSAL.get(record.state, "none"),
         demonstration=place.demonstration,
         history=history,
@@ -139,6 +156,8 @@ def view_of(record: Record, place: Place) -> SettlementView:
         # A record of an older version kept none.
         suspects=suspects_from_json(intent.get("suspects", [])),
         drift=drift,
+        remainder_id=id_of(record.settlement_id) if remainder else "",
+        remainder_bill_no=part_refund(cancelling).bill_no if remainder else "",
     )
 
 

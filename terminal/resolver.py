@@ -101,6 +101,7 @@ class Resolver:
 
     def sweep(self) -> None:
         """Look once at every open settlement that is due."""
+        self._cashier.pursue_remainders()
         open_now = self._journal.open_items()
         alive = {record.settlement_id for record in open_now}
         # Whatever is remembered of what has ended: one that ended while it was looked

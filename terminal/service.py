@@ -19,6 +19,7 @@ from settlement.reconcile import DayReport
 from terminal.bill import Bill
 from terminal.card_files import HolderRecord
 from terminal.periods import ClosedPeriod
+from terminal.remainder import PartRefund
 from terminal.views import CardView, PinView, QuoteView, SettlementView
 
 
@@ -181,6 +182,37 @@ class Service(Protocol):
         Raises:
             SettlementNotFoundError: no settlement has that id.
             NotCancelledThereError: the centre has not taken it back.
+        """
+
+    def refund_part(
+        self, settlement_id: str, part: PartRefund, *, key: str, digest: str
+    ) -> Answer:
+        """Take a settlement back whole and settle what stays, as one intention.
+
+        Raises:
+            SettlementNotFoundError: no settlement has that id.
+            RequestInvalidError: what is to stay is not a part of it.
+            HolderNeededError: a voucher settled it.
+            BillAlreadySettledError: the remainder's number is taken.
+            KeyReusedError, SettlementInFlightError: as for ``settle``.
+        """
+
+    def settle_remainder(
+        self, settlement_id: str, *, patient_pays: Money | None
+    ) -> SettlementView:
+        """Try now to settle what stays of a settlement.
+
+        Raises:
+            RemainderNotOwedError: nothing of it waits.
+            AmountChangedError: the calculators differ: say what the patient is told.
+            SettlementInFlightError, QuoteRefusedError, CentreError: as for ``settle``.
+        """
+
+    def waive_remainder(self, settlement_id: str, *, reason: str) -> SettlementView:
+        """Give up what stays of a settlement, for good.
+
+        Raises:
+            RemainderNotOwedError: nothing of it waits.
         """
 
     def trial_balance(self, period: str) -> TrialBalance:

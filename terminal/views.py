@@ -124,6 +124,8 @@ class SettlementView:
     differences: tuple[DifferenceView, ...] = ()
     suspects: tuple[Suspect, ...] = ()  #: why ours differed from the presettlement
     drift: tuple[DifferenceView, ...] = ()  #: where ``amounts`` is not what was told
+    remainder_id: str = ""  #: of the settlement of what stays, after a part went back
+    remainder_bill_no: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ CentreError                the root
 ├── CentreFencedError      another copy of this terminal works, or ours was restored
 ├── CentreGatewayError     the gateway before the centre refused: certain, not delivered
 └── CentreUnknownError     sent, and no answer to rely on: never the same as failed
+BookNewerError             of the reference centre itself: a newer program's book
 """
 
 from __future__ import annotations
@@ -127,4 +128,16 @@ class CentreUnknownError(CentreError):
         )
         self.why = (
             why  #: time-out, broken-pipe, http-5xx, unparsable, identity-broken …
+        )
+
+
+class BookNewerError(SettlementError):
+    """The centre's book was written by a newer program."""
+
+    code = "centre-book-newer"
+
+    def __init__(self, found: int, known: int) -> None:
+        super().__init__(
+            f"The centre's book has layout {found} and this program knows {known}. "
+            "Start the newer program; the book was not touched."
         )

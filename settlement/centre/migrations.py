@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine, delete, func, insert, inspect, select, text
 from sqlalchemy.schema import CreateColumn
 
+from settlement.centre.errors import BookNewerError
 from settlement.centre.tables import (
     COUNTER,
     COVERAGE,
@@ -22,19 +23,6 @@ from settlement.centre.tables import (
     SEQUENCES,
     STEP,
 )
-from settlement.errors import SettlementError
-
-
-class BookNewerError(SettlementError):
-    """The centre's book was written by a newer program."""
-
-    code = "centre-book-newer"
-
-    def __init__(self, found: int, known: int) -> None:
-        super().__init__(
-            f"The centre's book has layout {found} and this program knows {known}. "
-            "Start the newer program; the book was not touched."
-        )
 
 
 @dataclass(frozen=True, slots=True)

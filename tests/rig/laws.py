@@ -23,6 +23,7 @@ from settlement.journal import Record
 from settlement.journal_proof import verify
 from settlement.lifecycle import FINAL, OPEN, State, may_go
 from settlement.seal import Sealer
+from terminal.remainder import id_of
 from tests.rig.terminal import KEY, SPECS, Terminal
 from tests.rig.world import HOLDERS, PIN, World
 
@@ -80,6 +81,7 @@ def violations(world: World) -> tuple[Violation, ...]:
             *_absorbing(terminal, records),
             *_proven(terminal),
             *_open_items(terminal, records),
+            *_remainders(terminal, records),
         ]
     found += [*_strangers(world, rows), *_one_living_bill(world, rows)]
     found += [*_accumulators(world), *_book(world, rows)]
@@ -262,6 +264,23 @@ def _open_items(terminal: Terminal, records: tuple[Record, ...]) -> Iterator[Vio
     undecided = {r.settlement_id for r in records if r.state in OPEN}
     if queue != undecided:
         yield Violation("I9", f"the queue shows {queue} and {undecided} are open")
+
+
+def _remainders(terminal: Terminal, records: tuple[Record, ...]) -> Iterator[Violation]:
+    """I10: where a part went back, what stays is settled; and nowhere else."""
+    by_id = {record.settlement_id: record for record in records}
+    for record in records:
+        rest = by_id.get(id_of(record.settlement_id))
+        gone = record.state is State.CANCELLED
+        if rest is not None and not gone:
+            yield Violation(
+                "I10", f"{record.settlement_id} stands beside its remainder"
+            )
+        owes = gone and "remainder" in record.facts["cancelling"]
+        if owes and rest is None:
+            yield Violation("I10", f"the rest of {record.settlement_id} was lost")
+    if any(one.state is State.CANCELLED for one in terminal.cashier.open_items()):
+        yield Violation("I10", "a remainder is owed still")
 
 
 def said_aloud(world: World, log: str) -> Iterator[Violation]:

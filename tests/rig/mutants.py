@@ -96,7 +96,11 @@ class SendsBeforeTheIntent(Cashier):
         return intent
 
     def _send(
-        self, record: Record, order: Order, expected: SettledAmounts, who: Credential
+        self,
+        record: Record,
+        order: Order,
+        expected: SettledAmounts,
+        who: Credential | None,
     ) -> service.Answer:
         real, self._centre = self._centre, _Told(self._centre, self._came)  # type: ignore[assignment] # for this one call
         try:
@@ -124,7 +128,7 @@ class TakesUnknownForFailed(Cashier):
     """Tells the patient that it failed when nobody knows."""
 
     def _unknown(
-        self, record: Record, error: CentreUnknownError, who: Credential
+        self, record: Record, error: CentreUnknownError, who: Credential | None
     ) -> service.Answer:
         del who
         facts: dict[str, JsonValue] = {"code": error.code, "reason": ""}
@@ -187,6 +191,13 @@ class GivesUpACancellation(Cashier):
         return service.Answer(answer.status, answer.body, replayed=False)
 
 
+class ForgetsTheRest(Cashier):
+    """Settles what stays at once or never: a power cut in between loses it."""
+
+    def pursue_remainders(self) -> None:
+        """Leave it to the one who asked."""
+
+
 @dataclass(frozen=True)
 class Mutant:
     """A planted bug, and the arrows it needs that the drawing does not have."""
@@ -220,4 +231,5 @@ MUTANTS = (
     Mutant("forgets-to-reverse", Kinds(resolver=ForgetsToReverse)),
     Mutant("believes-a-refused-repeat", Kinds(resolver=BelievesARefusedRepeat)),
     Mutant("gives-up-a-cancellation", Kinds(cashier=GivesUpACancellation)),
+    Mutant("forgets-the-rest", Kinds(cashier=ForgetsTheRest)),
 )

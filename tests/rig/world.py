@@ -28,6 +28,7 @@ from settlement.money import line_amount
 from terminal.bill import Bill, BillLine
 from terminal.errors import TerminalError
 from terminal.log import JsonLines
+from terminal.remainder import Kept, PartRefund
 from tests.rig.clock import DAWN, Clock, PowerCut
 from tests.rig.network import WEATHERS, Network
 from tests.rig.terminal import CATALOGUE, CONFIG, PACKS, REAL, REGION, Kinds, Terminal
@@ -50,12 +51,13 @@ class Asked:
     key: str
     bill: Bill | None  #: None: a cancellation
     settlement_id: str = ""
+    part: PartRefund | None = None  #: a part goes back, this stays
 
     @property
     def digest(self) -> str:
         """What the caller's request hashes to."""
         return hashlib.sha256(
-            repr((self.bill, self.settlement_id)).encode()
+            repr((self.bill, self.settlement_id, self.part)).encode()
         ).hexdigest()
 
 
@@ -140,7 +142,7 @@ class World:
         self.clock.pass_by(3600)
         for _ in range(PATIENCE_SWEEPS):
             if not self.clock.pending and not any(
-                terminal.journal.open_items() for terminal in self.terminals
+                terminal.cashier.open_items() for terminal in self.terminals
             ):
                 break
             for terminal in self.terminals:
@@ -173,6 +175,7 @@ class World:
             (6, "key-reused", self._key_reused),
             (8, "bill-again", self._bill_again),
             (14, "cancel", self._cancel),
+            (6, "give-back-part", self._give_back_part),
             (25, "sweep", self._sweep),
             (10, "time", self._time),
             (4, "restart", self._restart),
@@ -290,6 +293,21 @@ class World:
         key = f"c-{one}/{self.random.getrandbits(32):08x}"
         return self._ask(terminal, Asked(key, None, one))
 
+    def _give_back_part(self, terminal: Terminal) -> str:
+        """Let one line stay of one of the settlements, and the rest go back."""
+        settled = terminal.journal.records(states=frozenset({State.SETTLED}))
+        if not settled:
+            return "nothing"
+        record = self.random.choice(settled)
+        lines = record.facts["intent"]["lines"]
+        assert isinstance(lines, list)
+        (line,) = self.random.sample(lines, 1)
+        assert isinstance(line, dict)
+        kept = Kept(int(str(line["line_no"])), Fraction(1))
+        part = PartRefund(terminal.bill_no(), (kept,))
+        key = f"p-{record.settlement_id}/{self.random.getrandbits(32):08x}"
+        return self._ask(terminal, Asked(key, None, record.settlement_id, part))
+
     def _sweep(self, terminal: Terminal) -> str:
         # As the worker does: it looks, waits a little, and looks again.
         for _ in range(self.random.randint(1, 4)):
@@ -322,7 +340,11 @@ class World:
     def _ask(self, terminal: Terminal, asked: Asked, *, keep: bool = True) -> str:
         if keep and asked not in self.asked[terminal.number]:
             self.asked[terminal.number].append(asked)
-        if asked.bill is None:
+        if asked.part is not None:
+            answer = terminal.cashier.refund_part(
+                asked.settlement_id, asked.part, key=asked.key, digest=asked.digest
+            )
+        elif asked.bill is None:
             answer = terminal.cashier.cancel(
                 asked.settlement_id, key=asked.key, digest=asked.digest
             )

@@ -49,11 +49,13 @@ from terminal.errors import (
     PinNotTypedError,
     PinRequiredError,
     QuoteRefusedError,
+    RemainderNotOwedError,
     RequestInvalidError,
     SettlementInFlightError,
     SettlementNotFoundError,
 )
 from terminal.periods import ClosedPeriod
+from terminal.remainder import PartRefund
 from terminal.service import Answer
 from terminal.views import (
     CardState,
@@ -417,6 +419,26 @@ class FakeCashier:
         if view.state is not State.SETTLED:
             raise NotCancelledThereError(settlement_id)
         return replace(view, state=State.CANCELLED)
+
+    def refund_part(
+        self, settlement_id: str, part: PartRefund, *, key: str, digest: str
+    ) -> Answer:
+        """Take it back once per key; what stays is not told."""
+        if part.bill_no == self.settlement(settlement_id).bill_no:
+            raise RequestInvalidError(where="bill_no", expected="a number of its own")
+        return self.cancel(settlement_id, key=key, digest=digest)
+
+    def settle_remainder(
+        self, settlement_id: str, *, patient_pays: Money | None
+    ) -> SettlementView:
+        """Nothing is ever owed here."""
+        del patient_pays
+        raise RemainderNotOwedError(self.settlement(settlement_id).settlement_id)
+
+    def waive_remainder(self, settlement_id: str, *, reason: str) -> SettlementView:
+        """Nothing is ever owed here."""
+        del reason
+        raise RemainderNotOwedError(self.settlement(settlement_id).settlement_id)
 
     def trial_balance(self, period: str) -> TrialBalance:
         """Nothing was posted."""

@@ -16,8 +16,9 @@ from sqlalchemy.exc import DatabaseError
 
 from settlement.centre import drawer, inbox, persons, records, visits
 from settlement.centre.book import Book, Page, digest_of
+from settlement.centre.errors import BookNewerError
 from settlement.centre.inbox import Arrived
-from settlement.centre.migrations import STEPS, BookNewerError
+from settlement.centre.migrations import STEPS
 from settlement.centre.persons import Denial, Enrolment
 from settlement.centre.port import (
     CentreSettlement,

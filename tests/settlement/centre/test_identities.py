@@ -227,7 +227,11 @@ def test_the_lines_parts_must_come_to_the_headers():
 
 def test_lines_that_say_less_are_not_held_against_the_header():
     """The parts of a line may be null (2204: o)."""
-    row: dict[str, Any] = {"fulamt_ownpay_amt": "0", "overlmt_amt": None, "preselfpay_amt": "0"}
+    row: dict[str, Any] = {
+        "fulamt_ownpay_amt": "0",
+        "overlmt_amt": None,
+        "preselfpay_amt": "0",
+    }
 
     assert replies.line_parts({"result": [row]}, "result") is None
     assert replies.line_parts({}, "result") is None
