@@ -112,7 +112,12 @@ def create_centre(  # noqa: PLR0913 # the parts of a centre, each passed in
         return _gateway_says(500, "系统异常，请稍后查询交易结果!")
 
     app.add_url_rule("/", "message", answer_or_misbehave, methods=["POST"])
-    app.add_url_rule("/<string(minlength=4,maxlength=6):infno>", "named", answer_or_misbehave, methods=["POST"])
+    app.add_url_rule(
+        "/<string(minlength=4,maxlength=6):infno>",
+        "named",
+        answer_or_misbehave,
+        methods=["POST"],
+    )
     return app
 
 
