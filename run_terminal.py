@@ -584,6 +584,56 @@ def reconcile(
     ctx.exit(run_reconcile(load_settings(config), date, json_file, token_file))
 
 
+@main.command(epilog="Example: run_terminal.py ledger --month 2026-11")
+@config_option
+@click.option("--month", help="A clearing period, as in 2026-11.")
+@click.option(
+    "--day",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="A day by the centre's clock; today if nothing is asked.",
+)
+@click.option(
+    "--shift",
+    nargs=2,
+    type=click.DateTime(["%Y-%m-%dT%H:%M"]),
+    help="From when up to when, in the site's time.",
+)
+@click.option(
+    "--token-file",
+    type=EXISTING,
+    help="Bearer token for a running daemon; the demonstration's if left out.",
+)
+@json_option
+@click.pass_context
+def ledger(  # noqa: PLR0913, PLR0917 - one argument per option
+    ctx: click.Context,
+    config: Path | None,
+    month: str | None,
+    day: dt.datetime | None,
+    shift: tuple[dt.datetime, dt.datetime] | None,
+    token_file: Path | None,
+    as_json: bool,  # noqa: FBT001 - a flag of the command line
+) -> None:
+    """Print a trial balance (试算平衡表): of a month, a day or a shift.
+
+    Debit left, credit right; both sums agree. Where the daemon runs it is asked.
+
+    Exit codes: 0 printed, 2 could not run.
+    """
+    from terminal.commands.ledger import run_ledger
+
+    settings = load_settings(config)
+    zone = settings.site.timezone
+    asked: str | dt.date | tuple[dt.datetime, dt.datetime]
+    if month:
+        asked = month
+    elif shift:
+        asked = (shift[0].replace(tzinfo=zone), shift[1].replace(tzinfo=zone))
+    else:
+        asked = (day or dt.datetime.now(zone)).date()
+    ctx.exit(run_ledger(settings, asked, token_file, as_json=as_json))
+
+
 @main.group()
 def journal() -> None:
     """Look after the terminal's own record."""

@@ -62,7 +62,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class TrialBalance:
-    """What a month's postings come to, account by account.
+    """What the postings of a month, a day or a shift come to, account by account.
 
     Raises:
         AssertionError: debits and credits differ, which no posting can bring about.
@@ -88,7 +88,10 @@ class TrialBalance:
 
 
 def trial_balance(period: str, postings: Iterable[Posting]) -> TrialBalance:
-    """Add a month's legs up by account, in the order of the chart of accounts."""
+    """Add legs up by account, in the order of the chart of accounts.
+
+    *period* names what they are of: a month, a day, from when to when.
+    """
     sums: Counter[Account] = Counter()
     for posting in postings:
         sums[posting.account] += posting.amount.fen

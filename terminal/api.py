@@ -6,6 +6,7 @@ answered is bytes from the journal, the same for every retry.
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 import re
@@ -501,6 +502,35 @@ def _book_routes(api: APIBlueprint, service: Service) -> None:
     def trial_balance(period: str) -> models.Balance:
         """Add up what is posted into a clearing period, account by account."""
         return models.Balance.of(service.trial_balance(period))
+
+    @api.get("/ledger/days/<date>")
+    @api.output(models.Balance)
+    @api.doc(
+        operation_id="dayBalance",
+        responses=_responses("request-invalid"),
+        security="bearer",
+    )
+    def day_balance(date: str) -> models.Balance:
+        """Add up what the centre booked on a day, account by account."""
+        try:
+            day = dt.date.fromisoformat(date)
+        except ValueError:
+            raise RequestInvalidError(
+                where="date", expected="a day, as in 2026-11-24"
+            ) from None
+        return models.Balance.of(service.day_balance(day))
+
+    @api.post("/ledger/balance")
+    @api.input(models.SpanIn, arg_name="asked")
+    @api.output(models.Balance)
+    @api.doc(
+        operation_id="shiftBalance",
+        responses=_responses(*_BODY),
+        security="bearer",
+    )
+    def shift_balance(asked: models.SpanIn) -> models.Balance:
+        """Add up what was booked here in a shift (班次), account by account."""
+        return models.Balance.of(service.shift_balance(asked.begin, asked.end))
 
     @api.post("/ledger/periods/<period>/close")
     @api.input(models.CloseIn, arg_name="asked")

@@ -27,6 +27,7 @@ from settlement.attribution import Suspect
 from settlement.claim import Filing, VisitKind
 from settlement.clearing import TrialBalance
 from settlement.facts import JsonValue, amounts_to_json
+from settlement.ledger import Tender
 from settlement.lifecycle import State
 from settlement.money import Money, exact
 from settlement.reconcile import DayReport
@@ -150,6 +151,7 @@ class BillIn(_In):
     filing: Filing = Field(default=Filing.NONE, description="异地就医备案")
     accident: StrictBool = Field(default=False, description="意外伤害")
     use_account: StrictBool = Field(default=True, description="个人账户使用标志")
+    tender: Tender = Field(default=Tender.CASH, description="个人现金支出的支付方式")
 
     def to_bill(self) -> Bill:
         """Return the bill in exact numbers."""
@@ -161,6 +163,7 @@ class BillIn(_In):
             filing=self.filing,
             accident=self.accident,
             use_account=self.use_account,
+            tender=self.tender,
         )
 
 
@@ -234,6 +237,13 @@ class WaiveIn(_In):
     """Why what stays is given up."""
 
     reason: Annotated[StrictStr, Field(min_length=1, max_length=200)]
+
+
+class SpanIn(_In):
+    """From when up to when; instants with their offset."""
+
+    begin: AwareDatetime
+    end: AwareDatetime
 
 
 class CloseIn(_In):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from settlement.claim import Filing, VisitKind
+from settlement.ledger import Tender
 from settlement.money import Money
 
 #: What 周期天数 (prd_days, N(4,2)) can carry in whole days.
@@ -36,6 +37,7 @@ class Bill:
     filing: Filing = Filing.NONE
     accident: bool = False
     use_account: bool = True
+    tender: Tender = Tender.CASH  #: with what the person pays his share
 
     @property
     def total_fee(self) -> Money:

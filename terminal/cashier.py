@@ -98,7 +98,7 @@ from terminal.errors import (
     SettlementNotFoundError,
     TerminalError,
 )
-from terminal.periods import ClosedPeriod, Periods
+from terminal.periods import ClosedPeriod, Periods, tender_of
 from terminal.pin_ways import PinWay, typed
 from terminal.problems import problem_view
 from terminal.record_view import (
@@ -775,6 +775,7 @@ class Cashier:
             "on": order.on.isoformat(),
             "insurance": order.insurance.value,
             "use_account": order.use_account,
+            "tender": worked.view.bill.tender.value,
             "visit_id": order.visit_id or "",
             "total_fee": order.total_fee.to_yuan(),
             "ours": amounts_to_json(SettledAmounts.of(split)),
@@ -930,7 +931,10 @@ class Cashier:
             status = CANCELLATION_REFUSED
         entry = (
             entry_for(
-                record.settlement_id, settled.amounts, cancels=bool(settled.cancels)
+                record.settlement_id,
+                settled.amounts,
+                cancels=bool(settled.cancels),
+                tender=tender_of(record),
             )
             if settled is not None
             else None
@@ -1245,6 +1249,14 @@ class Cashier:
     def trial_balance(self, period: str) -> TrialBalance:
         """Add up what is posted into a clearing period."""
         return self._periods.balance(period)
+
+    def day_balance(self, day: dt.date) -> TrialBalance:
+        """Add up what the centre booked on *day*."""
+        return self._periods.balance_of_day(day)
+
+    def shift_balance(self, begin: dt.datetime, end: dt.datetime) -> TrialBalance:
+        """Add up what was booked here from *begin* up to *end*."""
+        return self._periods.balance_between(begin, end)
 
     def close_period(self, period: str, *, carry_over: bool) -> ClosedPeriod:
         """Close a clearing period for good."""

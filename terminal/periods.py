@@ -23,7 +23,7 @@ from settlement.clearing import (
 )
 from settlement.facts import JsonValue, settlement_from_json
 from settlement.journal import Journal, Record
-from settlement.ledger import Posting, entry_for
+from settlement.ledger import Posting, Tender, entry_for
 from terminal.errors import (
     PeriodClosedError,
     PeriodNotOverError,
@@ -47,6 +47,11 @@ class ClosedPeriod:
     digest: str  #: SHA-256 of the totals, hex
     carried_over: tuple[str, ...]  #: undecided settlements that were left open
     balance: TrialBalance
+
+
+def tender_of(record: Record) -> Tender:
+    """Tell with what the person paid; of before it was kept: cash."""
+    return Tender(str(record.facts["intent"].get("tender", Tender.CASH.value)))
 
 
 class Periods:
@@ -91,6 +96,32 @@ class Periods:
         if not is_period(period):
             raise RequestInvalidError(where="period", expected="a month, as in 2026-11")
         return trial_balance(period, self._postings(period))
+
+    def balance_of_day(self, day: dt.date) -> TrialBalance:
+        """Add up what the centre booked on *day*, by its own time of settlement."""
+
+        def is_of_it(facts: Mapping[str, JsonValue], _at: dt.datetime) -> bool:
+            booked_at = settlement_from_json(facts).settled_at
+            return (
+                booked_at is not None and booked_at.astimezone(self._zone).date() == day
+            )
+
+        return trial_balance(day.isoformat(), self._legs(is_of_it))
+
+    def balance_between(self, begin: dt.datetime, end: dt.datetime) -> TrialBalance:
+        """Add up what was booked here from *begin* up to *end*: a shift (班次).
+
+        Raises:
+            RequestInvalidError: it ends before it begins, or has no zone.
+        """
+        if begin.tzinfo is None or end.tzinfo is None or begin >= end:
+            raise RequestInvalidError(where="to", expected="after from, both with zone")
+
+        def is_of_it(_facts: Mapping[str, JsonValue], at: dt.datetime) -> bool:
+            return begin <= at < end
+
+        span = f"{begin.isoformat()}/{end.isoformat()}"
+        return trial_balance(span, self._legs(is_of_it))
 
     def close(self, period: str, *, carry_over: bool) -> ClosedPeriod:
         """Close a month for good.
@@ -144,15 +175,26 @@ class Periods:
         )
 
     def _postings(self, period: str) -> Iterator[Posting]:
+        return self._legs(lambda facts, _at: self._of(facts) == period)
+
+    def _legs(
+        self, wanted: Callable[[Mapping[str, JsonValue], dt.datetime], bool]
+    ) -> Iterator[Posting]:
+        """Return the legs of the booked steps that are *wanted*, by facts and time."""
         for record in self._journal.records(limit=_EVERYTHING):
+            # A step is posted once: when it was first entered.
+            entered: dict[str, dt.datetime] = {}
+            for entry in record.history:
+                entered.setdefault(entry.kind, entry.at)
             for state in _BOOKED:
                 facts = record.facts.get(state)
-                if facts and self._of(facts) == period:
+                if facts and wanted(facts, entered[state]):
                     booked = settlement_from_json(facts)
                     yield from entry_for(
                         record.settlement_id,
                         booked.amounts,
                         cancels=bool(booked.cancels),
+                        tender=tender_of(record),
                     ).postings
 
     def _of(self, facts: Mapping[str, JsonValue]) -> str:

@@ -21,6 +21,7 @@ from settlement.journal import Journal, Record
 from settlement.money import line_amount
 from terminal.bill import Bill, BillLine
 from terminal.errors import HolderNeededError, RequestInvalidError
+from terminal.periods import tender_of
 
 #: How long a try that failed is waited for, at first and at most.
 _FIRST_WAIT, _LONGEST_WAIT = dt.timedelta(seconds=1), dt.timedelta(minutes=5)
@@ -137,6 +138,7 @@ def bill_of(record: Record, part: PartRefund) -> Bill:
         filing=claim.visit.filing,
         accident=claim.visit.accident,
         use_account=bool(intent["use_account"]),
+        tender=tender_of(record),
     )
 
 

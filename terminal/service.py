@@ -222,6 +222,16 @@ class Service(Protocol):
             RequestInvalidError: it names no month.
         """
 
+    def day_balance(self, day: dt.date) -> TrialBalance:
+        """Add up what the centre booked on *day*, by its time of settlement."""
+
+    def shift_balance(self, begin: dt.datetime, end: dt.datetime) -> TrialBalance:
+        """Add up what was booked here from *begin* up to *end*.
+
+        Raises:
+            RequestInvalidError: it ends before it begins.
+        """
+
     def close_period(self, period: str, *, carry_over: bool) -> ClosedPeriod:
         """Close a clearing period for good.
 

@@ -93,6 +93,7 @@ IMPORTERS: dict[str, set[str] | str | tuple[str, ...]] = {
         "settlement.centre.wire",
         "terminal.bench.centre",
         "terminal.commands.reconcile",
+        "terminal.commands.ledger",
         "terminal.central_password",
         "terminal.key_exchange",
     },

@@ -8,6 +8,7 @@ card_pin   change, unblock and reset a PIN at the service desk
 emulate    offer emulated cards, readers and pads to other programs
 release    let the centre forget which journal a terminal had
 reconcile  close a day over the wire
+ledger     a trial balance of a month, a day or a shift
 journal    verify the journal's chain
 packs      check a folder of policy packs
 examples   run published worked examples

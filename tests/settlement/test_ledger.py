@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from settlement.ledger import Account, Entry, Posting, entry_for
+from settlement.ledger import Account, Entry, Posting, Tender, entry_for
 from settlement.money import Money
 from settlement.nhsa import identity_faults
 from settlement.split import SettledAmounts
@@ -81,10 +81,23 @@ def test_every_payer_has_an_account_of_his_own(name: str, account: Account):
 
 
 def test_a_family_members_account_is_not_counted_twice():
-    """共济 lies inside the account's amount (I3) and is no payer of its own."""
+    """共济 lies inside the account's amount (I3): taken out of it, beside it."""
     amounts = amounts_of(total_fee=TEN, account_pay=TEN, family_account_pay=Money(400))
+    entry = entry_for("s1", amounts)
 
-    assert on(entry_for("s1", amounts), Account.PERSONAL_ACCOUNT) == TEN
+    assert on(entry, Account.PERSONAL_ACCOUNT) == Money(600)
+    assert on(entry, Account.FAMILY_ACCOUNT) == Money(400)
+
+
+@pytest.mark.parametrize(
+    ("tender", "account"),
+    [(Tender.CASH, Account.CASH), (Tender.BANK_CARD, Account.BANK_CARD)],
+)
+def test_what_the_person_pays_stands_where_he_paid_it(tender: Tender, account: Account):
+    """The drawer is counted against cash alone."""
+    amounts = amounts_of(total_fee=TEN, cash_pay=TEN)
+
+    assert on(entry_for("s1", amounts, tender=tender), account) == TEN
 
 
 def test_amounts_that_do_not_add_up_are_not_booked():

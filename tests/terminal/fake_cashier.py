@@ -444,6 +444,14 @@ class FakeCashier:
         """Nothing was posted."""
         return TrialBalance(period, ())
 
+    def day_balance(self, day: dt.date) -> TrialBalance:
+        """Nothing was posted."""
+        return TrialBalance(day.isoformat(), ())
+
+    def shift_balance(self, begin: dt.datetime, end: dt.datetime) -> TrialBalance:
+        """Nothing was posted."""
+        return TrialBalance(f"{begin.isoformat()}/{end.isoformat()}", ())
+
     def close_period(self, period: str, *, carry_over: bool) -> ClosedPeriod:
         """Close it unless it is one that the test wants closed already."""
         del carry_over

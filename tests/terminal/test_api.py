@@ -604,6 +604,63 @@ def test_a_months_balance_is_told_account_by_account(ready):
     assert answer.json["debit"] == answer.json["credit"]
 
 
+def test_a_days_and_a_shifts_balance_are_told(ready):
+    """By the centre's day, and by the instants of the shift."""
+    day = ready.get("/api/v1/ledger/days/2026-11-24")
+    span = {"begin": "2026-11-24T08:00:00+08:00", "end": "2026-11-24T16:00:00+08:00"}
+    shift = ready.post("/api/v1/ledger/balance", span)
+
+    assert (day.status_code, day.json["period"]) == (200, "2026-11-24")
+    assert (shift.status_code, shift.json["lines"]) == (200, [])
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"begin": "2026-11-24T08:00:00", "end": "2026-11-24T16:00:00"}]
+)
+def test_a_shift_without_instants_is_refused(ready, body):
+    """Without an offset nobody knows when."""
+    refused(ready.post("/api/v1/ledger/balance", body), 400, "request-invalid")
+
+
+def test_the_balance_of_a_day_that_is_none_is_refused(ready):
+    """The thirtieth of February."""
+    path = "/api/v1/ledger/days/2026-02-30"
+
+    refused(ready.get(path), 400, "request-invalid")
+
+
+def test_a_part_is_given_back_under_a_key(ready):
+    """Without one a retry could give it back twice."""
+    sold = ready.settle().json["settlement_id"]
+    path = f"/api/v1/settlements/{sold}/partial-refund"
+    body = {"bill_no": "B-R", "kept": [{"line_no": 1, "quantity": "1"}]}
+
+    refused(ready.post(path, body), 400, "key-missing")
+    done = ready.post(path, body, headers={"Idempotency-Key": "p1"})
+
+    assert (done.status_code, done.json["state"]) == (200, "cancelled")
+
+
+@pytest.mark.parametrize("quantity", ["one", "1e3", ""])
+def test_a_part_of_no_number_is_refused(ready, quantity):
+    """What stays is counted exactly."""
+    body = {"bill_no": "B-R", "kept": [{"line_no": 1, "quantity": quantity}]}
+    path = "/api/v1/settlements/s-1/partial-refund"
+    sent = ready.post(path, body, headers={"Idempotency-Key": "p1"})
+
+    refused(sent, 400, "request-invalid")
+
+
+def test_what_is_not_owed_is_neither_settled_nor_waived(ready):
+    """An ordinary settlement has no remainder."""
+    sold = ready.settle().json["settlement_id"]
+    path = f"/api/v1/settlements/{sold}"
+
+    refused(ready.post(f"{path}/remainder", {}), 409, "remainder-not-owed")
+    waived = ready.post(f"{path}/waive-remainder", {"reason": "why"})
+    refused(waived, 409, "remainder-not-owed")
+
+
 def test_a_month_is_closed_once(ready):
     """It has a number and a hash; a second closing is refused."""
     path = "/api/v1/ledger/periods/2026-10/close"
