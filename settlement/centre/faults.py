@@ -7,6 +7,7 @@ spoils one message: before it is carried out, while it is, or on its way back.
 from __future__ import annotations
 
 import io
+import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator
 from flask import Response
 
 MAX_DELAY_S = 60
+OVERTAKEN_WITHIN_S = 10
 #: What a lost answer promises and never sends.
 _PROMISED = "1048576"
 
@@ -21,6 +23,7 @@ _PROMISED = "1048576"
 FAULTS = {
     "lose-request": "nothing is carried out, and the connection breaks",
     "down": "nothing is carried out, and 503 is answered",
+    "reorder": "it is carried out after the next message, or in ten seconds",
     "slow=SECONDS": "it is carried out late, and answered",
     "clock=MINUTES": "the signature is judged by a clock so far ahead",
     "repeat": "it is carried out twice; the second answer is told",
@@ -34,6 +37,26 @@ FAULTS = {
 }
 
 
+class Queue:
+    """Lets a message wait until another has overtaken it."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._done = 0
+
+    def wait(self) -> None:
+        """Wait until some other message was carried out, or for the longest."""
+        with self._changed:
+            before = self._done
+            self._changed.wait_for(lambda: self._done > before, OVERTAKEN_WITHIN_S)
+
+    def passed(self) -> None:
+        """Say that a message was carried out."""
+        with self._changed:
+            self._done += 1
+            self._changed.notify_all()
+
+
 def number_of(fault: str, name: str) -> int | None:
     """Return the number of a fault ``name=number``; None if it is another fault."""
     said, _, number = fault.partition("=")
@@ -42,14 +65,23 @@ def number_of(fault: str, name: str) -> int | None:
     return int(number)
 
 
-def misbehave(fault: str, answer: Callable[[], Response]) -> Response:
-    """Carry a message out by *answer* as a fault would have it; none: just so."""
+def misbehave(
+    fault: str, answer: Callable[[], Response], queue: Queue | None = None
+) -> Response:
+    """Carry a message out by *answer* as a fault would have it; none: just so.
+
+    *queue* is where messages overtake each other.
+    """
     if fault == "lose-request":
         return _cut_off()
     if fault == "down":
         return _unavailable()
     _wait(fault, "slow")
+    if queue is not None and fault == "reorder":
+        queue.wait()
     response = answer()
+    if queue is not None:
+        queue.passed()
     if fault == "repeat":
         response = answer()
     return _spoilt(fault, response)

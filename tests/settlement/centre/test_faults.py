@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -185,6 +186,32 @@ def test_what_spoils_nothing_of_a_settlement_leaves_it_settled(line: Line, fault
 
     assert settled.msgid == msgid
     assert standing(line) == 1
+
+
+def test_a_message_is_overtaken_by_the_next_one(line: Line):
+    """The reversal comes first: its tombstone keeps the settlement out (F05)."""
+    order = _order()
+    expected = line.gateway.presettle(order).amounts
+    msgid = line.msgid()
+    ended: list[Exception] = []
+
+    def settle() -> None:
+        try:
+            line.gateway.settle(order, expected, msgid)
+        except (CentreRejectedError, CentreUnknownError) as error:
+            ended.append(error)
+
+    line.gateway.arm_fault("2102", "reorder")
+    sending = threading.Thread(target=settle)
+    sending.start()
+    while "2102" in line.gateway._faults:  # noqa: SLF001 - it is on its way
+        time.sleep(0.01)
+    time.sleep(0.2)
+    line.gateway.reverse(order.person_id, REGION, msgid, "2102")
+    sending.join()
+
+    assert len(ended) == 1
+    assert standing(line) == 0
 
 
 def test_a_centre_whose_clock_is_31_minutes_off_lets_nothing_in(line: Line):
