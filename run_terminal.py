@@ -43,6 +43,8 @@ trace_option = click.option(
     type=ANY_PATH,
     help="Append what passes between terminal and card there, masked.",
 )
+#: 医院级别, as ``settlement.claim.Tier`` has it.
+TIERS = ("township", "primary", "secondary", "tertiary")
 json_option = click.option("--json", "as_json", is_flag=True, help="For programs.")
 
 
@@ -522,6 +524,222 @@ def centre(  # noqa: PLR0913 - its options, by name
             leave_with_parent=supervised,
         )
     )
+
+
+@main.group(
+    "centre-admin",
+    epilog="Example: run_terminal.py centre-admin institutions",
+)
+def centre_admin() -> None:
+    """Look after a centre: institutions, operators, keys, persons, its book."""
+
+
+db_option = click.option("--db", help="Where the book is, as SQLAlchemy writes it.")
+
+
+@centre_admin.command(
+    "institution",
+    epilog="Example: run_terminal.py centre-admin institution H99010000001",
+)
+@config_option
+@db_option
+@click.argument("code")
+@click.option("--name", default="", help="定点医药机构名称.")
+@click.option("--tier", type=click.Choice(TIERS), default="tertiary", help="Its level.")
+@click.option("--off", is_flag=True, help="It may not settle any longer.")
+@click.pass_context
+def centre_institution(  # noqa: PLR0913, PLR0917 - one argument per option
+    ctx: click.Context,
+    config: Path | None,
+    db: str | None,
+    code: str,
+    name: str,
+    tier: str,
+    off: bool,  # noqa: FBT001 - a flag of the command line
+) -> None:
+    """List an institution, or change it. Once one is listed, only listed ones settle.
+
+    Exit codes: 0 done, 2 could not run.
+    """
+    from settlement.claim import Tier
+    from terminal.commands.centre_admin import run_institution
+
+    settings = load_settings(config)
+    ctx.exit(
+        run_institution(
+            settings, db, code, name=name or code, tier=Tier(tier), active=not off
+        )
+    )
+
+
+@centre_admin.command(
+    "institutions",
+    epilog="Example: run_terminal.py centre-admin institutions --json",
+)
+@config_option
+@db_option
+@json_option
+@click.pass_context
+def centre_institutions(
+    ctx: click.Context,
+    config: Path | None,
+    db: str | None,
+    as_json: bool,  # noqa: FBT001 - a flag of the command line
+) -> None:
+    """List the institutions and their access keys; never a secret.
+
+    Exit codes: 0 listed, 2 could not run.
+    """
+    from terminal.commands.centre_admin import run_institutions
+
+    ctx.exit(run_institutions(load_settings(config), db, as_json=as_json))
+
+
+@centre_admin.command(
+    "operator",
+    epilog="Example: run_terminal.py centre-admin operator H99010000001 T001",
+)
+@config_option
+@db_option
+@click.argument("code")
+@click.argument("operator")
+@click.option("--name", default="", help="经办人姓名.")
+@click.option("--off", is_flag=True, help="Nothing of this operator is taken.")
+@click.pass_context
+def centre_operator(  # noqa: PLR0913, PLR0917 - one argument per option
+    ctx: click.Context,
+    config: Path | None,
+    db: str | None,
+    code: str,
+    operator: str,
+    name: str,
+    off: bool,  # noqa: FBT001 - a flag of the command line
+) -> None:
+    """List an operator (T001, …) of an institution, or switch one off.
+
+    Where an institution lists any, only those are taken.
+
+    Exit codes: 0 done, 1 no such institution, 2 could not run.
+    """
+    from terminal.commands.centre_admin import run_operator
+
+    settings = load_settings(config)
+    told = name or operator
+    ctx.exit(run_operator(settings, db, code, operator, name=told, active=not off))
+
+
+@centre_admin.command(
+    "issue-key",
+    epilog="Example: run_terminal.py centre-admin issue-key H99010000001 pair.json",
+)
+@config_option
+@db_option
+@click.argument("code")
+@click.argument("out", type=ANY_PATH)
+@click.pass_context
+def centre_issue_key(
+    ctx: click.Context, config: Path | None, db: str | None, code: str, out: Path
+) -> None:
+    """Make an access key for an institution and write the pair to OUT.
+
+    The keys of before are heard a week more, so that terminals change over in peace.
+
+    Exit codes: 0 made, 1 no such institution, 2 could not run.
+    """
+    from terminal.commands.centre_admin import run_issue_key
+
+    ctx.exit(run_issue_key(load_settings(config), db, code, out))
+
+
+@centre_admin.command(
+    "end-key",
+    epilog="Example: run_terminal.py centre-admin end-key 0123abcd",
+)
+@config_option
+@db_option
+@click.argument("access_key")
+@click.pass_context
+def centre_end_key(
+    ctx: click.Context, config: Path | None, db: str | None, access_key: str
+) -> None:
+    """Let an access key be heard no longer, from now.
+
+    Exit codes: 0 ended, 1 no such key, 2 could not run.
+    """
+    from terminal.commands.centre_admin import run_end_key
+
+    ctx.exit(run_end_key(load_settings(config), db, access_key))
+
+
+@centre_admin.command(
+    "load-persons", epilog="Example: run_terminal.py centre-admin load-persons p.csv"
+)
+@config_option
+@db_option
+@click.argument("file", type=EXISTING)
+@click.pass_context
+def centre_load_persons(
+    ctx: click.Context, config: Path | None, db: str | None, file: Path
+) -> None:
+    """Load insured persons from a CSV; who is known already stays as he is.
+
+    Its header: person_id,name,person_cert_no,birth_date,card_no,card_serial,
+    insurance,person_type,region,active,civil_servant,account_balance.
+
+    Exit codes: 0 loaded, 2 a line does not read.
+    """
+    from terminal.commands.centre_admin import run_load_persons
+
+    ctx.exit(run_load_persons(load_settings(config), db, file))
+
+
+@centre_admin.command(
+    "export-day",
+    epilog="Example: run_terminal.py centre-admin export-day 2026-11-24 day.parquet",
+)
+@config_option
+@db_option
+@click.argument("day", type=click.DateTime(["%Y-%m-%d"]))
+@click.argument("out", type=ANY_PATH)
+@click.pass_context
+def centre_export_day(
+    ctx: click.Context, config: Path | None, db: str | None, day: dt.datetime, out: Path
+) -> None:
+    """Write a day's statement as Parquet, amounts in fen.
+
+    Exit codes: 0 written, 2 could not run.
+    """
+    from terminal.commands.centre_export import run_export
+
+    ctx.exit(run_export(load_settings(config), db, day.date(), out))
+
+
+@centre_admin.command(
+    "balance",
+    epilog="Example: run_terminal.py centre-admin balance 2026-11-01 2026-11-30",
+)
+@config_option
+@db_option
+@click.argument("begin", type=click.DateTime(["%Y-%m-%d"]))
+@click.argument("end", type=click.DateTime(["%Y-%m-%d"]))
+@json_option
+@click.pass_context
+def centre_balance(  # noqa: PLR0913, PLR0917 - one argument per option
+    ctx: click.Context,
+    config: Path | None,
+    db: str | None,
+    begin: dt.datetime,
+    end: dt.datetime,
+    as_json: bool,  # noqa: FBT001 - a flag of the command line
+) -> None:
+    """Print what the centre's book comes to by institution and account.
+
+    Exit codes: 0 both sides agree, 1 they do not, 2 could not run.
+    """
+    from terminal.commands.centre_admin import run_balance
+
+    days = (begin.date(), end.date())
+    ctx.exit(run_balance(load_settings(config), db, days, as_json=as_json))
 
 
 @main.command(

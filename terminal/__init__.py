@@ -34,6 +34,7 @@ device     this terminal as a centre tells it from copies of itself
 parts      the one place that wires real parts from settings
 supervise  the reference centre as a supervised child process
 centre_command  the reference centre as a process of its own
+centre_wsgi  the same for any WSGI server, one application per process
 key_exchange  questions about card keys to the centre, over HTTP
 key_window  the reference centre's answers to them, in demonstration only
 key_seal   what binds a question, and its answer, to one terminal and session

@@ -29,11 +29,14 @@ from settlement.centre.server import create_centre
 from settlement.centre.serving import listen
 from settlement.claim import Tier
 from settlement.policy import Pack
+from settlement.seal import Sealer, load_or_create_key
 from terminal import key_seal, vouchers
 from terminal.centre_keys import load_or_make_secrets
 from terminal.key_window import KeyWindow
 from terminal.voucher_window import DemoVouchers
 
+#: Seals the secrets of institutions in the book; lies beside the centre's own pair.
+VAULT_KEY = "centre-vault.key"
 DEMO_PERSONS = Path(__file__).parent.parent / "config" / "demo_persons.toml"
 CARDS = Path(__file__).parent.parent / "config" / "cards"
 #: The newest generation: its profile has the keys of those before it, too.
@@ -92,6 +95,7 @@ def run_centre(  # noqa: PLR0913 # what the command line says, passed on by name
             demonstration=demonstration,
             now=now,
             tier=tier,
+            vault=centre_vault(secret_file),
         )
         if demonstration:
             serve_card_keys(app, keys, now)
@@ -109,6 +113,11 @@ def run_centre(  # noqa: PLR0913 # what the command line says, passed on by name
     finally:
         book.close()
     return 0
+
+
+def centre_vault(secret_file: Path) -> Sealer:
+    """Return what seals institutions' secrets: a key of its own beside the pair."""
+    return Sealer(load_or_create_key(secret_file.with_name(VAULT_KEY)))
 
 
 def serve_card_keys(app: Flask, secrets: Secrets, now: Clock) -> None:

@@ -198,6 +198,11 @@ TABLE: Mapping[str, Row] = {
         "A newer program wrote the centre's book",
         "参考中心的账本由较新版本写成，本程序没有打开它，也没有改动。请联系管理员启动较新的版本。",
     ),
+    "persons-file-invalid": Row(
+        _REFUSED,
+        "A file of insured persons does not read",
+        "参保人员文件有一行读不懂，按提示的行号改正后重新导入；已经导入的人员不会重复。",
+    ),
     "centre-gateway-refused": Row(
         _DOWN,
         "The gateway refused the message",

@@ -114,7 +114,11 @@ NOBODY = {"pandas", "polars", "requests"}
 #: Loaded where many bills are split at once, which no daemon does.
 ANALYTICS = {
     "numpy": ("settlement.columns", "terminal.replay.", "terminal.bench."),
-    "duckdb": ("terminal.replay.", "terminal.bench."),
+    "duckdb": (
+        "terminal.replay.",
+        "terminal.bench.",
+        "terminal.commands.centre_export",
+    ),
     "xlsxwriter": ("terminal.replay.",),
 }
 

@@ -24,6 +24,9 @@ records    settlements, negative records, reversals, double entry
 inbox      which messages came: each books once, a reversed one never
 heads      what a terminal tells of its journal, so that a copy of it can be told
 fence      one terminal, one journal: copies and older ones book nothing
+registry   institutions, operators and access keys
+enrolling  insured persons by the million, from CSV
+exporting  a day's statement in rows, and what the book comes to by account
 drawer     sign-ins and files
 refusal    what the centre says no with
 gate       the signature as the centre checks it

@@ -9,6 +9,7 @@ CentreError                the root
 ├── CentreGatewayError     the gateway before the centre refused: certain, not delivered
 └── CentreUnknownError     sent, and no answer to rely on: never the same as failed
 BookNewerError             of the reference centre itself: a newer program's book
+PersonsFileError           of the reference centre itself: persons that do not read
 """
 
 from __future__ import annotations
@@ -141,3 +142,16 @@ class BookNewerError(SettlementError):
             f"The centre's book has layout {found} and this program knows {known}. "
             "Start the newer program; the book was not touched."
         )
+
+
+class PersonsFileError(SettlementError):
+    """A file of insured persons does not read; its line is named, not repeated."""
+
+    code = "persons-file-invalid"
+
+    def __init__(self, line: int, problem: str) -> None:
+        super().__init__(
+            f"line {line}: {problem}. What stands in the lots before it is loaded; "
+            "correct the file and load it again, who is known stays as he is."
+        )
+        self.line = line

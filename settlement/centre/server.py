@@ -30,6 +30,7 @@ from settlement.centre import (
 from settlement.centre.book import Book, Clock
 from settlement.centre.gate import Secrets
 from settlement.centre.refusal import Refusal
+from settlement.centre.registry import Caller, Vault, admit, callers
 from settlement.centre.shelf import Shelf
 from settlement.centre.transactions import Desk, Output
 from settlement.claim import Hospital, Tier
@@ -52,6 +53,7 @@ def create_centre(  # noqa: PLR0913 # the parts of a centre, each passed in
     now: Clock,
     hospitals: Mapping[str, Hospital] = MappingProxyType({}),
     tier: Tier = Tier.TERTIARY,
+    vault: Vault | None = None,
 ) -> Flask:
     """Build the centre as a WSGI application.
 
@@ -65,15 +67,20 @@ def create_centre(  # noqa: PLR0913 # the parts of a centre, each passed in
         now: the clock the signature's age is judged by; aware, or in local time.
         hospitals: the levels of institutions by code.
         tier: the level of an institution that is not among them.
+        vault: opens the secrets of institutions that have access keys of their own;
+            None: the one pair of *secrets* is all that is heard.
     """
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     shelf = Shelf(packs, catalogue)
+    whose = callers(book, secrets, vault) if vault else lambda _: Caller(secrets, "")
     serials = count(1)
+    queue = faults.Queue() if demonstration else None
 
     def answer(fault: str, infno: str) -> Response:
         ahead = dt.timedelta(minutes=faults.number_of(fault, "clock") or 0)
-        complaint = _judge(secrets, now() + ahead)
+        caller = whose(_access_key())
+        complaint = _judge(caller.secrets, now() + ahead)
         if complaint:
             return _gateway_says(401, complaint)
         received = book.now()
@@ -86,6 +93,8 @@ def create_centre(  # noqa: PLR0913 # the parts of a centre, each passed in
             # One message is answered by one list of packs, whatever is installed.
             buries = fault != "refuse-unknown"
             desk = Desk(book, shelf.at_once(), hospitals, tier, buries=buries)
+            with book.reading() as page:
+                admit(page, caller, call.institution, call.operator)
             output = transactions.carry_out(desk, call)
         except Refusal as refusal:
             _LOG.info("centre.refused", extra={"code": refusal.code})
@@ -99,7 +108,7 @@ def create_centre(  # noqa: PLR0913 # the parts of a centre, each passed in
 
     def answer_or_misbehave(infno: str = "") -> Response:
         fault = request.headers.get(FAULT_HEADER, "") if demonstration else ""
-        return faults.misbehave(fault, lambda: answer(fault, infno))
+        return faults.misbehave(fault, lambda: answer(fault, infno), queue)
 
     @app.errorhandler(HTTPException)
     def http_problem(problem: HTTPException) -> Response:
@@ -119,6 +128,12 @@ def create_centre(  # noqa: PLR0913 # the parts of a centre, each passed in
         methods=["POST"],
     )
     return app
+
+
+def _access_key() -> str:
+    """Read whose key the sender says he holds, in either dialect."""
+    names = (tif.CALLER, gate.ACCESS_KEY)
+    return next((v for name in names if (v := request.headers.get(name, ""))), "")
 
 
 def _judge(secrets: Secrets, at: dt.datetime) -> str:

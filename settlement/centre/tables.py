@@ -174,6 +174,35 @@ DIAGNOSIS = _table(
     _text("at"),
 )
 
+#: Who may settle here, once anybody is listed; see ``registry``.
+INSTITUTION = _table(
+    "institution",
+    _text("code", key=True),
+    _text("name"),
+    _text("tier"),
+    _whole("active"),
+    _text("at"),
+)
+
+OPERATOR = _table(
+    "operator",
+    Column("code", Text, ForeignKey("institution.code"), primary_key=True),
+    _text("operator", key=True),
+    _text("name"),
+    _whole("active"),
+    _text("at"),
+)
+
+#: The secret is sealed under the centre's own key; ``until`` empty: no end.
+ACCESS_KEY = _table(
+    "access_key",
+    _text("access_key", key=True),
+    Column("code", Text, ForeignKey("institution.code"), nullable=False),
+    _text("sealed"),
+    _text("since"),
+    _text("until"),
+)
+
 #: 费用明细 as uploaded (2204, or inside 2102), and as our catalogue classed it.
 FEE_LINE = _table(
     "fee_line",

@@ -6,6 +6,8 @@ card       read the card once, list the demonstration's cards
 driver     answer one call of the old drivers
 card_pin   change, unblock and reset a PIN at the service desk
 emulate    offer emulated cards, readers and pads to other programs
+centre_admin  who may settle at a centre, whom it insures, what its book says
+centre_export  a day's statement as Parquet
 release    let the centre forget which journal a terminal had
 reconcile  close a day over the wire
 ledger     a trial balance of a month, a day or a shift

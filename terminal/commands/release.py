@@ -41,7 +41,7 @@ def run_release(
     stood = last.entry.seq
     click.echo(
         f"{device} of {where} is released; its journal stood at entry {stood}. The "
-        " next one that signs in under this number has it: start the right one, "
+        "next one that signs in under this number has it: start the right one, "
         "and reconcile the days it may lack."
     )
     return verdict(good=True)

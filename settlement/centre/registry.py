@@ -1,0 +1,222 @@
+"""Who may settle at this centre: institutions, their operators, their access keys.
+
+As long as no institution is listed, whoever holds the centre's own pair of keys is
+heard, as on a laptop. Once one is, only listed ones are. An institution that has keys
+of its own is heard under those alone; an operator counts where its institution lists
+any. Rows are switched off, never removed: old settlements name them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets as randomness
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from sqlalchemy import Column, Table, func, insert, select, update
+
+from settlement.centre.book import Book, Page, stamp
+from settlement.centre.gate import Secrets
+from settlement.centre.refusal import Refusal
+from settlement.centre.tables import ACCESS_KEY, INSTITUTION, OPERATOR
+from settlement.claim import Tier
+
+#: An access key that is replaced is heard so long beside the new one.
+OVERLAP = dt.timedelta(days=7)
+
+
+class Vault(Protocol):
+    """What seals a secret for the book; ``settlement.seal.Sealer`` is one."""
+
+    def seal(self, text: str, context: str) -> bytes:
+        """Encrypt *text* for *context*."""
+
+    def open(self, sealed: bytes, context: str) -> str:
+        """Decrypt what was sealed for *context*."""
+
+
+@dataclass(frozen=True, slots=True)
+class Institution:
+    """定点医药机构 as listed."""
+
+    code: str
+    name: str
+    tier: Tier
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose access key it is, and the pair it proves to hold."""
+
+    secrets: Secrets
+    institution: str  #: empty: the centre's own pair, of no one in particular
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """An access key as listed: never its secret."""
+
+    access_key: str
+    institution: str
+    since: str
+    until: str  #: empty: no end
+
+
+def put_institution(page: Page, one: Institution) -> None:
+    """List an institution, or change its name, tier and whether it is active."""
+    values = {"name": one.name, "tier": one.tier.value, "active": int(one.active)}
+    _put(page, INSTITUTION, {"code": one.code}, values)
+
+
+def put_operator(page: Page, code: str, operator: str, name: str, *, on: bool) -> None:
+    """List an operator (操作员) of an institution, or switch one off.
+
+    Raises:
+        Refusal: the institution is not listed.
+    """
+    _require_listed(page, code)
+    key = {"code": code, "operator": operator}
+    _put(page, OPERATOR, key, {"name": name, "active": int(on)})
+
+
+def issue_key(page: Page, code: str, vault: Vault) -> Secrets:
+    """Make an access key for an institution; the ones before it end after a while.
+
+    The secret is returned this once and lies sealed in the book.
+
+    Raises:
+        Refusal: the institution is not listed.
+    """
+    _require_listed(page, code)
+    made = Secrets(randomness.token_hex(16), randomness.token_urlsafe(32))
+    until = stamp(page.at + OVERLAP)
+    page.connection.execute(
+        update(ACCESS_KEY)
+        .where(ACCESS_KEY.c.code == code, ACCESS_KEY.c.until == "")
+        .values(until=until)
+    )
+    page.connection.execute(
+        insert(ACCESS_KEY).values(
+            access_key=made.access_key,
+            code=code,
+            sealed=vault.seal(made.secret_key, made.access_key).hex(),
+            since=page.at_text,
+            until="",
+        )
+    )
+    return made
+
+
+def end_key(page: Page, access_key: str) -> bool:
+    """Let a key be heard no longer, from now; say whether there is one."""
+    ended = page.connection.execute(
+        update(ACCESS_KEY)
+        .where(ACCESS_KEY.c.access_key == access_key)
+        .values(until=page.at_text)
+    )
+    return ended.rowcount == 1
+
+
+def institutions(page: Page) -> tuple[Institution, ...]:
+    """List them, by code."""
+    rows = page.connection.execute(select(INSTITUTION).order_by(INSTITUTION.c.code))
+    return tuple(
+        Institution(row.code, row.name, Tier(row.tier), bool(row.active))
+        for row in rows
+    )
+
+
+def keys_of(page: Page, code: str) -> tuple[KeyRow, ...]:
+    """List the access keys of an institution, oldest first."""
+    rows = page.connection.execute(
+        select(ACCESS_KEY)
+        .where(ACCESS_KEY.c.code == code)
+        .order_by(ACCESS_KEY.c.since, ACCESS_KEY.c.access_key)
+    )
+    return tuple(KeyRow(r.access_key, r.code, r.since, r.until) for r in rows)
+
+
+def callers(book: Book, own: Secrets, vault: Vault) -> Callable[[str], Caller]:
+    """Return what finds whose access key one is.
+
+    A key nobody has is answered with the centre's own pair, which it does not match.
+    """
+
+    def find(access_key: str) -> Caller:
+        with book.reading() as page:
+            row = page.connection.execute(
+                select(ACCESS_KEY).where(ACCESS_KEY.c.access_key == access_key)
+            ).one_or_none()
+            if row is None or (row.until and row.until <= page.at_text):
+                return Caller(own, "")
+        bare = vault.open(bytes.fromhex(row.sealed), access_key)
+        return Caller(Secrets(access_key, bare), row.code)
+
+    return find
+
+
+def admit(page: Page, caller: Caller, institution: str, operator: str) -> None:
+    """Let a message in if its sender may settle here.
+
+    Raises:
+        Refusal: the institution or the operator is not listed or switched off, or
+            the access key is another's.
+    """
+    if caller.institution not in {"", institution}:
+        code, sentence = "key-of-another", "访问密钥不属于该定点医药机构"
+        raise Refusal(code, sentence)
+    if not _any(page, INSTITUTION.c.code):
+        return
+    row = page.connection.execute(
+        select(INSTITUTION.c.active).where(INSTITUTION.c.code == institution)
+    ).one_or_none()
+    if row is None or not row.active:
+        code, sentence = "institution-unknown", "定点医药机构未登记或已停用"
+        raise Refusal(code, sentence)
+    if not caller.institution and _has_keys(page, institution):
+        code, sentence = "key-of-another", "该定点医药机构应使用自己的访问密钥"
+        raise Refusal(code, sentence)
+    _admit_operator(page, institution, operator)
+
+
+def _admit_operator(page: Page, institution: str, operator: str) -> None:
+    rows = page.connection.execute(
+        select(OPERATOR.c.operator, OPERATOR.c.active).where(
+            OPERATOR.c.code == institution
+        )
+    ).all()
+    if rows and not any(row.operator == operator and row.active for row in rows):
+        code, sentence = "operator-unknown", "经办人未登记或已停用"
+        raise Refusal(code, sentence)
+
+
+def _has_keys(page: Page, institution: str) -> bool:
+    found = select(ACCESS_KEY.c.access_key).where(
+        ACCESS_KEY.c.code == institution,
+        (ACCESS_KEY.c.until == "") | (ACCESS_KEY.c.until > page.at_text),
+    )
+    return page.connection.execute(found).first() is not None
+
+
+def _any(page: Page, column: Column[str]) -> bool:
+    return page.connection.execute(select(column).limit(1)).first() is not None
+
+
+def _require_listed(page: Page, code: str) -> None:
+    found = select(func.count()).where(INSTITUTION.c.code == code)
+    if not page.connection.execute(found).scalar_one():
+        refused, sentence = "institution-unknown", "定点医药机构未登记"
+        raise Refusal(refused, sentence)
+
+
+def _put(
+    page: Page, table: Table, key: dict[str, str], values: Mapping[str, object]
+) -> None:
+    """Insert a row, or change the one with that key."""
+    same = [table.c[name] == value for name, value in key.items()]
+    changed = page.connection.execute(update(table).where(*same).values(**values))
+    if not changed.rowcount:
+        row = {**key, **values, "at": page.at_text}
+        page.connection.execute(insert(table).values(**row))

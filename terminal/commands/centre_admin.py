@@ -1,0 +1,191 @@
+"""``centre-admin``: who may settle at a centre, whom it insures, what its book says."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from config.settings import Settings
+from settlement.centre import enrolling, exporting, registry
+from settlement.centre.book import Book
+from settlement.centre.refusal import Refusal
+from settlement.claim import Tier
+from settlement.money import Money
+from terminal.centre_command import centre_vault
+from terminal.commands.output import print_json, verdict
+
+
+@contextmanager
+def open_book(settings: Settings, db_url: str | None) -> Iterator[Book]:
+    """Open the book that *db_url* names, or the settings do."""
+
+    def now() -> dt.datetime:
+        return dt.datetime.now(settings.site.timezone)
+
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    book = Book(db_url or settings.centre_db_url, now)
+    try:
+        yield book
+    finally:
+        book.close()
+
+
+def _refused(refusal: Refusal) -> int:
+    click.echo(refusal.sentence, err=True)
+    return verdict(good=False)
+
+
+def run_institution(  # noqa: PLR0913 - what the command line says, passed on by name
+    settings: Settings,
+    db_url: str | None,
+    code: str,
+    *,
+    name: str,
+    tier: Tier,
+    active: bool,
+) -> int:
+    """List an institution, or change it."""
+    with open_book(settings, db_url) as book, book.writing() as page:
+        one = registry.Institution(code, name, tier, active)
+        registry.put_institution(page, one)
+    state = "is listed" if active else "is switched off"
+    click.echo(f"{code} {state}")
+    return verdict(good=True)
+
+
+def run_institutions(settings: Settings, db_url: str | None, *, as_json: bool) -> int:
+    """List the institutions with their access keys; never a secret."""
+    with open_book(settings, db_url) as book, book.reading() as page:
+        told = [
+            {
+                "code": one.code,
+                "name": one.name,
+                "tier": one.tier.value,
+                "active": one.active,
+                "keys": [
+                    {
+                        "access_key": key.access_key,
+                        "since": key.since,
+                        "until": key.until,
+                    }
+                    for key in registry.keys_of(page, one.code)
+                ],
+            }
+            for one in registry.institutions(page)
+        ]
+    if as_json:
+        print_json({"institutions": json.loads(json.dumps(told))})
+        return verdict(good=True)
+    for row in told:
+        keys = row["keys"] if isinstance(row["keys"], list) else []
+        state = "" if row["active"] else "  (off)"
+        click.echo(f"{row['code']}  {row['name']}  {row['tier']}{state}")
+        for key in keys:
+            end = f" until {key['until']}" if key["until"] else ""
+            click.echo(f"  key {key['access_key']} since {key['since']}{end}")
+    return verdict(good=True)
+
+
+def run_operator(  # noqa: PLR0913 - what the command line says, passed on by name
+    settings: Settings,
+    db_url: str | None,
+    code: str,
+    operator: str,
+    *,
+    name: str,
+    active: bool,
+) -> int:
+    """List an operator of an institution, or switch one off; 1 if there is none."""
+    try:
+        with open_book(settings, db_url) as book, book.writing() as page:
+            registry.put_operator(page, code, operator, name, on=active)
+    except Refusal as refusal:
+        return _refused(refusal)
+    click.echo(f"{operator} of {code} {'is listed' if active else 'is switched off'}")
+    return verdict(good=True)
+
+
+def run_issue_key(settings: Settings, db_url: str | None, code: str, out: Path) -> int:
+    """Make an access key and write the pair to *out*, its owner's only.
+
+    Raises:
+        OSError: the file is there already, or cannot be written.
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    vault = centre_vault(settings.centre_keys_file)
+    out.touch(mode=0o600, exist_ok=False)
+    try:
+        with open_book(settings, db_url) as book, book.writing() as page:
+            made = registry.issue_key(page, code, vault)
+            pair = {"access_key": made.access_key, "secret_key": made.secret_key}
+            out.write_text(json.dumps(pair) + "\n", encoding="ascii")
+    except Refusal as refusal:
+        out.unlink()
+        return _refused(refusal)
+    click.echo(
+        f"{out} holds the pair for {code}; hand it over and delete it here. Keys "
+        f"of before are heard {registry.OVERLAP.days} days more."
+    )
+    return verdict(good=True)
+
+
+def run_end_key(settings: Settings, db_url: str | None, access_key: str) -> int:
+    """Let an access key be heard no longer; 1 if there is none."""
+    with open_book(settings, db_url) as book, book.writing() as page:
+        ended = registry.end_key(page, access_key)
+    click.echo("ended" if ended else "there is no such key", err=not ended)
+    return verdict(good=ended)
+
+
+def run_load_persons(settings: Settings, db_url: str | None, file: Path) -> int:
+    """Load insured persons from a CSV.
+
+    Raises:
+        PersonsFileError: names the first line that does not read.
+        OSError: the file cannot be read.
+    """
+    with (
+        open_book(settings, db_url) as book,
+        file.open(encoding="utf-8-sig", newline="") as rows,
+    ):
+        done = enrolling.load(book, rows)
+    click.echo(f"{done.rows} rows read, {done.added} persons added")
+    return verdict(good=True)
+
+
+def run_balance(
+    settings: Settings,
+    db_url: str | None,
+    days: tuple[dt.date, dt.date],
+    *,
+    as_json: bool,
+) -> int:
+    """Print what the book comes to by institution and account; 1 if it is off."""
+    with open_book(settings, db_url) as book:
+        with book.reading() as page:
+            sums = exporting.balances(page, *days)
+        wrong = book.check()
+    if as_json:
+        print_json(
+            {
+                "begin": days[0].isoformat(),
+                "end": days[1].isoformat(),
+                "sums": [
+                    {"institution": s.institution, "account": s.account, "fen": s.fen}
+                    for s in sums
+                ],
+                "wrong": list(wrong),
+            }
+        )
+    else:
+        for one in sums:
+            yuan = Money(one.fen).to_yuan()
+            click.echo(f"{one.institution}  {yuan:>14}  {one.account}")
+        for fault in wrong:
+            click.echo(fault, err=True)
+    return verdict(good=not wrong and sum(one.fen for one in sums) == 0)

@@ -1,0 +1,158 @@
+"""The commands that look after a centre, as somebody types them."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import duckdb
+import pytest
+from click.testing import CliRunner, Result
+
+from run_terminal import main
+from settlement.centre.enrolling import COLUMNS
+from settlement.centre.exporting import FEN, WORDS
+from terminal import centre_wsgi
+from tests.settlement.centre.test_enrolling import ONE
+from tests.settlement.centre.test_faults import Line, line, now
+
+__all__ = ["line"]  # a fixture
+CODE = "H99010000001"
+
+
+@pytest.fixture
+def admin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Run centre-admin on a data folder of its own."""
+    monkeypatch.setenv("TERMINAL_DATA_DIR", str(tmp_path / "data"))
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(main, ["centre-admin", *arguments])
+
+    return run
+
+
+def test_an_institution_is_listed_given_a_key_and_shown(admin, tmp_path: Path):
+    """The pair goes into a file of its owner's; the list shows no secret."""
+    pair = tmp_path / "pair.json"
+
+    listed = admin("institution", CODE, "--name", "示例医院", "--tier", "secondary")
+    issued = admin("issue-key", CODE, str(pair))
+    named = admin("operator", CODE, "T001", "--name", "窗口一")
+    shown = admin("institutions")
+    told = json.loads(admin("institutions", "--json").stdout)
+
+    assert [r.exit_code for r in (listed, issued, named, shown)] == [0, 0, 0, 0]
+    assert stat.S_IMODE(pair.stat().st_mode) == 0o600
+    secret = json.loads(pair.read_text())["secret_key"]
+    assert secret not in shown.output + issued.output
+    assert "示例医院" in shown.output
+    assert len(told["institutions"][0]["keys"]) == 1
+
+
+def test_a_key_is_ended_once_and_what_is_not_there_is_said(admin, tmp_path: Path):
+    """Exit code 1: nothing was ended."""
+    pair = tmp_path / "pair.json"
+    admin("institution", CODE)
+    admin("issue-key", CODE, str(pair))
+    key = json.loads(pair.read_text())["access_key"]
+
+    assert admin("end-key", key).exit_code == 0
+    assert admin("end-key", "nobody's").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [("issue-key", CODE, "pair.json"), ("operator", CODE, "T001")]
+)
+def test_nothing_is_given_to_whom_nobody_listed(admin, tmp_path, arguments):
+    """A sentence, exit code 1, and no file with half a pair."""
+    given = [str(tmp_path / a) if a.endswith(".json") else a for a in arguments]
+
+    refused = admin(*given)
+
+    assert refused.exit_code == 1
+    assert "未登记" in refused.output
+    assert not (tmp_path / "pair.json").exists()
+
+
+def test_a_pair_is_never_written_over(admin, tmp_path: Path):
+    """Somebody's terminals live by that file."""
+    pair = tmp_path / "pair.json"
+    pair.write_text("kept")
+    admin("institution", CODE)
+
+    assert admin("issue-key", CODE, str(pair)).exit_code == 2
+    assert pair.read_text() == "kept"
+
+
+def test_persons_are_loaded_and_a_wrong_line_is_named(admin, tmp_path: Path):
+    """Exit code 2, and the line."""
+    good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
+    header = ",".join(COLUMNS)
+    good.write_text(f"{header}\n{ONE}\n", encoding="utf-8")
+    bad.write_text(f"{header}\n{ONE},more\n", encoding="utf-8")
+
+    done, refused = admin("load-persons", str(good)), admin("load-persons", str(bad))
+
+    assert done.output == "1 rows read, 1 persons added\n"
+    assert refused.exit_code == 2
+    assert "line 2" in refused.output
+
+
+def test_a_day_is_exported_as_parquet_and_never_over_a_file(
+    admin, line: Line, tmp_path: Path
+):
+    """Words as text, amounts as whole fen: no analyst meets a float."""
+    _, settled = line.settle("")
+    out, db = tmp_path / "day.parquet", f"sqlite:///{tmp_path / 'centre.db'}"
+    day = now().date().isoformat()
+
+    done = admin("export-day", day, str(out), "--db", db)
+    again = admin("export-day", day, str(out), "--db", db)
+
+    with duckdb.connect() as engine:
+        rows = engine.read_parquet(str(out))
+        told = dict(zip(rows.columns, rows.types, strict=True))
+        (row,) = rows.fetchall()
+    assert (done.exit_code, again.exit_code) == (0, 2)
+    assert row[0] == settled.settlement_id
+    assert list(told) == [*WORDS, *FEN]
+    assert {str(told[name]) for name in FEN} == {"BIGINT"}
+
+
+def test_a_day_without_settlements_is_an_empty_file(admin, tmp_path: Path):
+    """Not a missing one: whoever fetches it knows that nothing was."""
+    out = tmp_path / "day.parquet"
+    admin("export-day", "2020-01-01", str(out))
+
+    with duckdb.connect() as engine:
+        assert engine.read_parquet(str(out)).fetchall() == []
+
+
+def test_the_book_is_balanced_by_institution(admin, line: Line, tmp_path: Path):
+    """Both sides agree; exit code 0."""
+    line.settle("")
+    day, db = now().date().isoformat(), f"sqlite:///{tmp_path / 'centre.db'}"
+
+    printed = admin("balance", day, day, "--db", db)
+    told = json.loads(admin("balance", day, day, "--db", db, "--json").stdout)
+
+    assert printed.exit_code == 0
+    assert "fees" in printed.output
+    assert sum(row["fen"] for row in told["sums"]) == 0
+    assert told["wrong"] == []
+
+
+def test_any_wsgi_server_can_serve_the_centre(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """One application per process over one book; faults are not obeyed there."""
+    monkeypatch.setenv("TERMINAL_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv(centre_wsgi.DB_VARIABLE, f"sqlite:///{tmp_path / 'b.db'}")
+
+    one, other = centre_wsgi.create(), centre_wsgi.create()
+
+    for app in (one, other):
+        answer = app.test_client().post("/", headers={"X-Demo-Fault": "down"})
+        assert answer.status_code == 401
+    assert (tmp_path / "b.db").exists()
