@@ -88,7 +88,9 @@ def misbehave(
 
 
 def _wait(fault: str, name: str) -> None:
-    time.sleep(min(number_of(fault, name) or 0, MAX_DELAY_S))
+    seconds = number_of(fault, name)
+    if seconds:  # no sleep at all otherwise: even one of nothing yields the processor
+        time.sleep(min(seconds, MAX_DELAY_S))
 
 
 def _spoilt(fault: str, response: Response) -> Response:
