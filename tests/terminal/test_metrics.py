@@ -50,12 +50,12 @@ def test_requests_are_counted_by_route_and_never_by_address():
     """A settlement's number in a label would be one time series per patient."""
     terminal = Terminal()
     terminal.get("/api/v1/settlements/s-1234")
-    terminal.get("/nowhere/9901")
+    terminal.get("/nowhere/p-9901")
 
     text = terminal.client.get("/metrics", headers={"Host": HOST}).text
 
     assert "s-1234" not in text
-    assert "9901" not in text
+    assert "p-9901" not in text
     assert 'route="/api/v1/settlements/<settlement_id>"' in text
     assert 'route="unmatched"' in text
     assert 'terminal_problems_total{code="settlement-not-found"} 1.0' in text
