@@ -18,6 +18,7 @@ from typing import Protocol
 from sqlalchemy import (
     Connection,
     Engine,
+    bindparam,
     create_engine,
     event,
     func,
@@ -36,6 +37,18 @@ from settlement.centre.tables import (
 
 #: How long a writer waits for the one before it, in milliseconds.
 BUSY_MS = 20_000
+
+#: On PostgreSQL the person's row is what his writers wait for.
+_ALONE = (
+    select(PERSON.c.person_id)
+    .where(PERSON.c.person_id == bindparam("person_id"))
+    .with_for_update()
+)
+_ADDED = sqlite.insert(COUNTER).values(name=bindparam("name"), last=bindparam("count"))
+#: SQLite's ids: a counter's row, moved on.
+_DRAWN = _ADDED.on_conflict_do_update(
+    index_elements=["name"], set_={"last": COUNTER.c.last + _ADDED.excluded.last}
+).returning(COUNTER.c.last)
 
 Clock = Callable[[], dt.datetime]
 Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
@@ -82,14 +95,8 @@ class Page:
             each = func.generate_series(1, count).table_valued("n")
             numbers = self.connection.execute(drawn.select_from(each)).scalars().all()
         else:
-            last = self.connection.execute(
-                sqlite.insert(COUNTER)
-                .values(name=name, last=count)
-                .on_conflict_do_update(
-                    index_elements=["name"], set_={"last": COUNTER.c.last + count}
-                )
-                .returning(COUNTER.c.last)
-            ).scalar_one()
+            asked = {"name": name, "count": count}
+            last = self.connection.execute(_DRAWN, asked).scalar_one()
             numbers = range(last - count + 1, last + 1)
         return [f"{first_digit}{number:011d}" for number in numbers]
 
@@ -146,10 +153,7 @@ class Book:
             connection.execution_options(centre_writes=True)
             with connection.begin():
                 if person_id:
-                    who = select(PERSON.c.person_id).where(
-                        PERSON.c.person_id == person_id
-                    )
-                    connection.execute(who.with_for_update())
+                    connection.execute(_ALONE, {"person_id": person_id})
                 yield Page(connection, self.now())
 
     def check(self) -> tuple[str, ...]:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import exists, insert, select
+from sqlalchemy import bindparam, exists, insert, select
 
 from settlement.centre.book import Page
 from settlement.centre.refusal import Refusal
 from settlement.centre.tables import FILE, SIGN_IN, SIGN_OUT
+
+#: Written once: what every message asks must not be built anew for each.
+_IN_FORCE = select(SIGN_IN.c.sign_no).where(
+    SIGN_IN.c.sign_no == bindparam("sign_no"),
+    SIGN_IN.c.institution == bindparam("institution"),
+    SIGN_IN.c.day == bindparam("day"),
+    ~exists().where(SIGN_OUT.c.sign_no == SIGN_IN.c.sign_no),
+)
 
 
 def sign_in(page: Page, institution: str, operator: str) -> str:
@@ -32,14 +40,9 @@ def require_sign_in(page: Page, institution: str, sign_no: str) -> None:
     Raises:
         Refusal: there is no such sign-in, it is of another day, or it was signed out.
     """
-    out = exists().where(SIGN_OUT.c.sign_no == SIGN_IN.c.sign_no)
-    query = select(SIGN_IN.c.sign_no).where(
-        SIGN_IN.c.sign_no == sign_no,
-        SIGN_IN.c.institution == institution,
-        SIGN_IN.c.day == page.at.date().isoformat(),
-        ~out,
-    )
-    if page.connection.execute(query).first() is None:
+    day = page.at.date().isoformat()
+    asked = {"sign_no": sign_no, "institution": institution, "day": day}
+    if page.connection.execute(_IN_FORCE, asked).first() is None:
         code, sentence = "not-signed-in", "签到流水号无效或已过期，请重新签到"
         raise Refusal(code, sentence)
 

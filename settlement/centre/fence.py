@@ -8,7 +8,7 @@ copies never settle beside each other.
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, insert, select, update
 
 from settlement.centre.book import Page
 from settlement.centre.heads import (
@@ -24,6 +24,10 @@ from settlement.centre.refusal import Refusal
 from settlement.centre.tables import DEVICE
 
 FENCED = "terminal-fenced"
+_REMEMBERED = select(DEVICE.c.run, DEVICE.c.turn, DEVICE.c.seq, DEVICE.c.digest).where(
+    DEVICE.c.institution == bindparam("institution"),
+    DEVICE.c.dev_no == bindparam("dev_no"),
+)
 #: Another run came between the two sign-ins, or this is a late copy of one.
 _OVERTAKEN = ("not-signed-in", "签到流水号已被更新，请重新签到")
 
@@ -109,11 +113,8 @@ def release(page: Page, institution: str, dev_no: str) -> bool:
 
 def _remembered(page: Page, institution: str, dev_no: str) -> tuple[str, Known]:
     """Return which run has the terminal, and what it told last."""
-    row = page.connection.execute(
-        select(DEVICE.c.run, DEVICE.c.turn, DEVICE.c.seq, DEVICE.c.digest).where(
-            *_is(institution, dev_no)
-        )
-    ).one_or_none()
+    asked = {"institution": institution, "dev_no": dev_no}
+    row = page.connection.execute(_REMEMBERED, asked).one_or_none()
     if row is None:
         return "", NOTHING_KNOWN
     run, turn, seq, digest = row

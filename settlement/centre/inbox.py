@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select
 
 from settlement.centre import persons, records
 from settlement.centre.book import Page
 from settlement.centre.refusal import Refusal
 from settlement.centre.tables import MESSAGE, TOMBSTONE
+
+_SEEN = select(MESSAGE.c.infno, MESSAGE.c.person_id).where(
+    MESSAGE.c.msgid == bindparam("msgid")
+)
+_BURIED = select(TOMBSTONE.c.msgid).where(TOMBSTONE.c.msgid == bindparam("msgid"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +103,9 @@ def _bury(page: Page, original: Arrived) -> None:
 
 
 def _row(page: Page, msgid: str) -> tuple[str, str] | None:
-    row = page.connection.execute(
-        select(MESSAGE.c.infno, MESSAGE.c.person_id).where(MESSAGE.c.msgid == msgid)
-    ).one_or_none()
+    row = page.connection.execute(_SEEN, {"msgid": msgid}).one_or_none()
     return None if row is None else (row[0], row[1])
 
 
 def _is_tombstoned(page: Page, msgid: str) -> bool:
-    query = select(TOMBSTONE.c.msgid).where(TOMBSTONE.c.msgid == msgid)
-    return page.connection.execute(query).first() is not None
+    return page.connection.execute(_BURIED, {"msgid": msgid}).first() is not None

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import and_, bindparam, func, insert, select
 
 from settlement.centre.book import Book, Page
 from settlement.centre.port import (
@@ -39,6 +39,59 @@ from settlement.money import Money
 OPENING = "opening"
 
 _MONEY_FIELDS = AMOUNTS
+
+# Written once: what nearly every message asks must not be built anew for each.
+_HOLDER_OF = select(CERTIFICATE.c.person_id, CERTIFICATE.c.card_serial).where(
+    CERTIFICATE.c.kind == bindparam("kind"),
+    CERTIFICATE.c.number == bindparam("number"),
+)
+_PERSON = select(
+    PERSON.c.name, PERSON.c.cert_no, PERSON.c.birth_on, PERSON.c.assistance
+).where(PERSON.c.person_id == bindparam("person_id"))
+_LEFT = func.coalesce(func.sum(ACCOUNT_MOVEMENT.c.amount_fen), 0)
+_BALANCE = select(_LEFT).where(
+    ACCOUNT_MOVEMENT.c.person_id == bindparam("person_id"),
+    ACCOUNT_MOVEMENT.c.insurance == bindparam("insurance"),
+)
+_COVERAGES = (
+    select(COVERAGE, _LEFT.label("left_fen"))
+    .outerjoin(
+        ACCOUNT_MOVEMENT,
+        and_(
+            ACCOUNT_MOVEMENT.c.person_id == COVERAGE.c.person_id,
+            ACCOUNT_MOVEMENT.c.insurance == COVERAGE.c.insurance,
+        ),
+    )
+    .where(COVERAGE.c.person_id == bindparam("person_id"))
+    .group_by(COVERAGE.c.person_id, COVERAGE.c.insurance)
+    .order_by(COVERAGE.c.insurance)
+)
+_YEAR = (
+    select(ACCUMULATOR)
+    .where(
+        ACCUMULATOR.c.person_id == bindparam("person_id"),
+        ACCUMULATOR.c.insurance == bindparam("insurance"),
+        ACCUMULATOR.c.year == bindparam("year"),
+    )
+    .order_by(ACCUMULATOR.c.seq.desc())
+    .limit(1)
+)
+_TALLIES = (
+    select(TALLIES.c.amounts)
+    .where(
+        TALLIES.c.person_id == bindparam("person_id"),
+        TALLIES.c.insurance == bindparam("insurance"),
+        TALLIES.c.year == bindparam("year"),
+    )
+    .order_by(TALLIES.c.seq.desc())
+    .limit(1)
+)
+_DENIED = select(ENTITLEMENT.c.fund_code, ENTITLEMENT.c.reason).where(
+    ENTITLEMENT.c.person_id == bindparam("person_id"),
+    ENTITLEMENT.c.insurance == bindparam("insurance"),
+    ENTITLEMENT.c.kind == bindparam("kind"),
+    ENTITLEMENT.c.enjoyed == 0,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +152,8 @@ def issue_token(book: Book, cert_no_begins: str, token: str) -> Person | None:
 
 def find_by_certificate(page: Page, shown: Certificate) -> Person | None:
     """Look up who holds *shown*: number, card serial and holder must all agree."""
-    found = page.connection.execute(
-        select(CERTIFICATE.c.person_id, CERTIFICATE.c.card_serial).where(
-            CERTIFICATE.c.kind == shown.kind.value,
-            CERTIFICATE.c.number == shown.number,
-        )
-    ).one_or_none()
+    asked = {"kind": shown.kind.value, "number": shown.number}
+    found = page.connection.execute(_HOLDER_OF, asked).one_or_none()
     if found is None:
         return None
     if (
@@ -149,12 +198,8 @@ def coverage(person: Person, insurance: Insurance, region: str) -> Coverage | No
 
 def balance(page: Page, person_id: str, insurance: Insurance) -> Money:
     """Add up the personal account."""
-    fen = page.connection.execute(
-        select(func.coalesce(func.sum(ACCOUNT_MOVEMENT.c.amount_fen), 0)).where(
-            ACCOUNT_MOVEMENT.c.person_id == person_id,
-            ACCOUNT_MOVEMENT.c.insurance == insurance.value,
-        )
-    ).scalar_one()
+    whose = {"person_id": person_id, "insurance": insurance.value}
+    fen = page.connection.execute(_BALANCE, whose).scalar_one()
     return Money(int(fen))
 
 
@@ -178,16 +223,8 @@ def accumulators(
     page: Page, person_id: str, insurance: Insurance, year: int
 ) -> Accumulators:
     """Read how the year stands; a year nobody has touched stands at zero."""
-    row = page.connection.execute(
-        select(ACCUMULATOR)
-        .where(
-            ACCUMULATOR.c.person_id == person_id,
-            ACCUMULATOR.c.insurance == insurance.value,
-            ACCUMULATOR.c.year == year,
-        )
-        .order_by(ACCUMULATOR.c.seq.desc())
-        .limit(1)
-    ).one_or_none()
+    whose = {"person_id": person_id, "insurance": insurance.value, "year": year}
+    row = page.connection.execute(_YEAR, whose).one_or_none()
     if row is None:
         return Accumulators(year)
     found = row._mapping  # noqa: SLF001 - SQLAlchemy's public mapping of a row
@@ -204,16 +241,8 @@ def _tallies(
     page: Page, person_id: str, insurance: Insurance, year: int
 ) -> dict[str, Money]:
     """Read the newest state of what only some packs count."""
-    body = page.connection.execute(
-        select(TALLIES.c.amounts)
-        .where(
-            TALLIES.c.person_id == person_id,
-            TALLIES.c.insurance == insurance.value,
-            TALLIES.c.year == year,
-        )
-        .order_by(TALLIES.c.seq.desc())
-        .limit(1)
-    ).scalar_one_or_none()
+    whose = {"person_id": person_id, "insurance": insurance.value, "year": year}
+    body = page.connection.execute(_TALLIES, whose).scalar_one_or_none()
     found: dict[str, int] = json.loads(body) if body else {}
     return {name: Money(fen) for name, fen in found.items()}
 
@@ -324,14 +353,12 @@ def denials(
     page: Page, person_id: str, insurance: Insurance, kind: VisitKind
 ) -> MappingProxyType[str, str]:
     """Read fund code to reason for every fund the person does not enjoy."""
-    rows = page.connection.execute(
-        select(ENTITLEMENT.c.fund_code, ENTITLEMENT.c.reason).where(
-            ENTITLEMENT.c.person_id == person_id,
-            ENTITLEMENT.c.insurance == insurance.value,
-            ENTITLEMENT.c.kind == kind.value,
-            ENTITLEMENT.c.enjoyed == 0,
-        )
-    )
+    asked = {
+        "person_id": person_id,
+        "insurance": insurance.value,
+        "kind": kind.value,
+    }
+    rows = page.connection.execute(_DENIED, asked)
     return MappingProxyType({row.fund_code: row.reason for row in rows})
 
 
@@ -344,20 +371,12 @@ def sex_of(cert_no: str) -> str:
 
 
 def _row(page: Page, person_id: str) -> tuple[str, str, str, str] | None:
-    row = page.connection.execute(
-        select(
-            PERSON.c.name, PERSON.c.cert_no, PERSON.c.birth_on, PERSON.c.assistance
-        ).where(PERSON.c.person_id == person_id)
-    ).one_or_none()
+    row = page.connection.execute(_PERSON, {"person_id": person_id}).one_or_none()
     return None if row is None else (row[0], row[1], row[2], row[3])
 
 
 def _coverages(page: Page, person_id: str) -> tuple[Coverage, ...]:
-    rows = page.connection.execute(
-        select(COVERAGE)
-        .where(COVERAGE.c.person_id == person_id)
-        .order_by(COVERAGE.c.insurance)
-    )
+    rows = page.connection.execute(_COVERAGES, {"person_id": person_id})
     return tuple(
         Coverage(
             insurance=Insurance(row.insurance),
@@ -365,7 +384,7 @@ def _coverages(page: Page, person_id: str) -> tuple[Coverage, ...]:
             region=row.region,
             person_type=row.person_type,
             civil_servant=bool(row.civil_servant),
-            account_balance=balance(page, person_id, Insurance(row.insurance)),
+            account_balance=Money(int(row.left_fen)),
         )
         for row in rows
     )

@@ -15,7 +15,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import ColumnElement, RowMapping, exists, insert, select
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    bindparam,
+    exists,
+    insert,
+    select,
+)
 
 from settlement.centre import persons
 from settlement.centre.book import Page, stamp
@@ -25,6 +32,14 @@ from settlement.centre.tables import AMOUNTS, POSTING, REVERSAL, SETTLEMENT
 from settlement.claim import Accumulators, Insurance, VisitKind
 from settlement.money import Money
 from settlement.split import PackId, SettledAmounts
+
+_REVERSED = select(REVERSAL.c.reversal_id).where(
+    REVERSAL.c.settlement_id == bindparam("settlement_id")
+)
+_CANCELLED = select(SETTLEMENT.c.settlement_id).where(
+    SETTLEMENT.c.cancels == bindparam("settlement_id"),
+    ~exists().where(REVERSAL.c.settlement_id == SETTLEMENT.c.settlement_id),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,16 +395,11 @@ def _shares(details: str) -> tuple[FundShare, ...]:
 
 
 def _is_reversed(page: Page, settlement_id: str) -> bool:
-    query = select(REVERSAL.c.reversal_id).where(
-        REVERSAL.c.settlement_id == settlement_id
-    )
-    return page.connection.execute(query).first() is not None
+    asked = {"settlement_id": settlement_id}
+    return page.connection.execute(_REVERSED, asked).first() is not None
 
 
 def _is_cancelled(page: Page, settlement_id: str) -> bool:
     """Say whether a negative record stands against it that was not reversed."""
-    gone = exists().where(REVERSAL.c.settlement_id == SETTLEMENT.c.settlement_id)
-    query = select(SETTLEMENT.c.settlement_id).where(
-        SETTLEMENT.c.cancels == settlement_id, ~gone
-    )
-    return page.connection.execute(query).first() is not None
+    asked = {"settlement_id": settlement_id}
+    return page.connection.execute(_CANCELLED, asked).first() is not None

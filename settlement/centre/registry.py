@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets as randomness
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from sqlalchemy import Column, Table, func, insert, select, update
+from sqlalchemy import Row, Table, bindparam, func, insert, select, update
 
-from settlement.centre.book import Book, Page, stamp
+from settlement.centre.book import Page, stamp
 from settlement.centre.gate import Secrets
 from settlement.centre.refusal import Refusal
 from settlement.centre.tables import ACCESS_KEY, INSTITUTION, OPERATOR
@@ -24,6 +24,10 @@ from settlement.claim import Tier
 
 #: An access key that is replaced is heard so long beside the new one.
 OVERLAP = dt.timedelta(days=7)
+
+_KEY = select(ACCESS_KEY).where(ACCESS_KEY.c.access_key == bindparam("access_key"))
+_LISTED = select(INSTITUTION).where(INSTITUTION.c.code == bindparam("code"))
+_ANYBODY = select(INSTITUTION.c.code).limit(1)
 
 
 class Vault(Protocol):
@@ -122,10 +126,7 @@ def end_key(page: Page, access_key: str) -> bool:
 def institutions(page: Page) -> tuple[Institution, ...]:
     """List them, by code."""
     rows = page.connection.execute(select(INSTITUTION).order_by(INSTITUTION.c.code))
-    return tuple(
-        Institution(row.code, row.name, Tier(row.tier), bool(row.active))
-        for row in rows
-    )
+    return tuple(_institution(row) for row in rows)
 
 
 def keys_of(page: Page, code: str) -> tuple[KeyRow, ...]:
@@ -138,27 +139,25 @@ def keys_of(page: Page, code: str) -> tuple[KeyRow, ...]:
     return tuple(KeyRow(r.access_key, r.code, r.since, r.until) for r in rows)
 
 
-def callers(book: Book, own: Secrets, vault: Vault) -> Callable[[str], Caller]:
-    """Return what finds whose access key one is.
+def caller_of(page: Page, access_key: str, own: Secrets, vault: Vault) -> Caller:
+    """Find whose access key it is, and the pair that proves it.
 
-    A key nobody has is answered with the centre's own pair, which it does not match.
+    A key nobody has is answered with the centre's *own* pair, which it does not match.
     """
-
-    def find(access_key: str) -> Caller:
-        with book.reading() as page:
-            row = page.connection.execute(
-                select(ACCESS_KEY).where(ACCESS_KEY.c.access_key == access_key)
-            ).one_or_none()
-            if row is None or (row.until and row.until <= page.at_text):
-                return Caller(own, "")
-        bare = vault.open(bytes.fromhex(row.sealed), access_key)
-        return Caller(Secrets(access_key, bare), row.code)
-
-    return find
+    row = page.connection.execute(_KEY, {"access_key": access_key}).one_or_none()
+    if row is None or (row.until and row.until <= page.at_text):
+        return Caller(own, "")
+    bare = vault.open(bytes.fromhex(row.sealed), access_key)
+    return Caller(Secrets(access_key, bare), row.code)
 
 
-def admit(page: Page, caller: Caller, institution: str, operator: str) -> None:
+def admit(
+    page: Page, caller: Caller, institution: str, operator: str
+) -> Institution | None:
     """Let a message in if its sender may settle here.
+
+    Returns:
+        The institution as listed; None where nobody is.
 
     Raises:
         Refusal: the institution or the operator is not listed or switched off, or
@@ -167,11 +166,9 @@ def admit(page: Page, caller: Caller, institution: str, operator: str) -> None:
     if caller.institution not in {"", institution}:
         code, sentence = "key-of-another", "访问密钥不属于该定点医药机构"
         raise Refusal(code, sentence)
-    if not _any(page, INSTITUTION.c.code):
-        return
-    row = page.connection.execute(
-        select(INSTITUTION.c.active).where(INSTITUTION.c.code == institution)
-    ).one_or_none()
+    row = page.connection.execute(_LISTED, {"code": institution}).one_or_none()
+    if row is None and page.connection.execute(_ANYBODY).first() is None:
+        return None
     if row is None or not row.active:
         code, sentence = "institution-unknown", "定点医药机构未登记或已停用"
         raise Refusal(code, sentence)
@@ -179,6 +176,7 @@ def admit(page: Page, caller: Caller, institution: str, operator: str) -> None:
         code, sentence = "key-of-another", "该定点医药机构应使用自己的访问密钥"
         raise Refusal(code, sentence)
     _admit_operator(page, institution, operator)
+    return _institution(row)
 
 
 def _admit_operator(page: Page, institution: str, operator: str) -> None:
@@ -200,8 +198,8 @@ def _has_keys(page: Page, institution: str) -> bool:
     return page.connection.execute(found).first() is not None
 
 
-def _any(page: Page, column: Column[str]) -> bool:
-    return page.connection.execute(select(column).limit(1)).first() is not None
+def _institution(row: Row[tuple[str | int, ...]]) -> Institution:
+    return Institution(row.code, row.name, Tier(row.tier), bool(row.active))
 
 
 def _require_listed(page: Page, code: str) -> None:

@@ -30,7 +30,7 @@ from settlement.centre import (
 from settlement.centre.book import Book, Clock
 from settlement.centre.gate import Secrets
 from settlement.centre.refusal import Refusal
-from settlement.centre.registry import Caller, Vault, admit, callers
+from settlement.centre.registry import Caller, Vault, admit, caller_of
 from settlement.centre.shelf import Shelf
 from settlement.centre.transactions import Desk, Output
 from settlement.claim import Hospital, Tier
@@ -73,28 +73,30 @@ def create_centre(  # noqa: PLR0913 # the parts of a centre, each passed in
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     shelf = Shelf(packs, catalogue)
-    whose = callers(book, secrets, vault) if vault else lambda _: Caller(secrets, "")
     serials = count(1)
     queue = faults.Queue() if demonstration else None
 
     def answer(fault: str, infno: str) -> Response:
         ahead = dt.timedelta(minutes=faults.number_of(fault, "clock") or 0)
-        caller = whose(_access_key())
-        complaint = _judge(caller.secrets, now() + ahead)
-        if complaint:
-            return _gateway_says(401, complaint)
         received = book.now()
         region, error = "000000", ""
         output: Output = None
         try:
-            call = intake.envelope(forms.parse(request.get_data()))
-            region = call.care_region
-            _check_name(call.infno, infno)
+            with book.reading() as page:
+                caller = Caller(secrets, "")
+                if vault:
+                    caller = caller_of(page, _access_key(), secrets, vault)
+                complaint = _judge(caller.secrets, now() + ahead)
+                if complaint:
+                    return _gateway_says(401, complaint)
+                call = intake.envelope(forms.parse(request.get_data()))
+                region = call.care_region
+                _check_name(call.infno, infno)
+                listed = admit(page, caller, call.institution, call.operator)
             # One message is answered by one list of packs, whatever is installed.
             buries = fault != "refuse-unknown"
-            desk = Desk(book, shelf.at_once(), hospitals, tier, buries=buries)
-            with book.reading() as page:
-                admit(page, caller, call.institution, call.operator)
+            level = listed.tier if listed else tier
+            desk = Desk(book, shelf.at_once(), hospitals, level, buries=buries)
             output = transactions.carry_out(desk, call)
         except Refusal as refusal:
             _LOG.info("centre.refused", extra={"code": refusal.code})

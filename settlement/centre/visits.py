@@ -7,13 +7,22 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from fractions import Fraction
 
-from sqlalchemy import Select, delete, insert, select
+from sqlalchemy import Select, bindparam, delete, insert, select
 
 from settlement.centre.book import Page, stamp
 from settlement.centre.refusal import Refusal
 from settlement.centre.tables import DIAGNOSIS, FEE_LINE, VISIT, VISIT_END, VISIT_KIND
 from settlement.claim import FeeLine, Insurance, ItemClass, VisitKind
 from settlement.money import Money
+
+_VISIT = select(VISIT).where(VISIT.c.visit_id == bindparam("visit_id"))
+_KIND = (
+    select(VISIT_KIND.c.kind)
+    .where(VISIT_KIND.c.visit_id == bindparam("visit_id"))
+    .order_by(VISIT_KIND.c.seq.desc())
+    .limit(1)
+)
+_TAKEN = select(FEE_LINE.c.line_no).where(FEE_LINE.c.visit_id == bindparam("visit_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +80,18 @@ def say_kind(page: Page, visit_id: str, kind: VisitKind) -> None:
 
 def diagnose(page: Page, visit_id: str, found: tuple[Diagnosis, ...]) -> None:
     """Add diagnoses, or their withdrawal."""
-    for row in found:
-        page.connection.execute(
-            insert(DIAGNOSIS).values(
-                visit_id=visit_id,
-                code=row.code,
-                name=row.name,
-                valid=int(row.valid),
-                at=page.at_text,
-            )
-        )
+    rows = [
+        {
+            "visit_id": visit_id,
+            "code": row.code,
+            "name": row.name,
+            "valid": int(row.valid),
+            "at": page.at_text,
+        }
+        for row in found
+    ]
+    if rows:
+        page.connection.execute(insert(DIAGNOSIS), rows)
 
 
 def diagnoses(page: Page, visit_id: str) -> tuple[str, ...]:
@@ -96,17 +107,10 @@ def diagnoses(page: Page, visit_id: str) -> tuple[str, ...]:
 
 def find(page: Page, visit_id: str) -> OpenVisit | None:
     """Read one visit."""
-    row = page.connection.execute(
-        select(VISIT).where(VISIT.c.visit_id == visit_id)
-    ).one_or_none()
+    row = page.connection.execute(_VISIT, {"visit_id": visit_id}).one_or_none()
     if row is None:
         return None
-    kind = page.connection.execute(
-        select(VISIT_KIND.c.kind)
-        .where(VISIT_KIND.c.visit_id == visit_id)
-        .order_by(VISIT_KIND.c.seq.desc())
-        .limit(1)
-    ).scalar_one_or_none()
+    kind = page.connection.execute(_KIND, {"visit_id": visit_id}).scalar_one_or_none()
     return OpenVisit(
         visit_id=visit_id,
         person_id=row.person_id,
@@ -125,24 +129,17 @@ def add_lines(
     Raises:
         Refusal: a line number is taken within the visit.
     """
-    taken = set(
-        page.connection.execute(
-            select(FEE_LINE.c.line_no).where(FEE_LINE.c.visit_id == visit_id)
-        ).scalars()
-    )
+    taken = set(page.connection.execute(_TAKEN, {"visit_id": visit_id}).scalars())
+    rows = []
     for line in lines:
         if line.line_no in taken:
             code, sentence = "line-number-taken", "费用明细流水号重复，请更换后重新上传"
             raise Refusal(code, sentence)
         taken.add(line.line_no)
-        page.connection.execute(
-            insert(FEE_LINE).values(
-                visit_id=visit_id,
-                batch_no=batch_no,
-                at=page.at_text,
-                **_columns(line),
-            )
-        )
+        whose = {"visit_id": visit_id, "batch_no": batch_no, "at": page.at_text}
+        rows.append({**whose, **_columns(line)})
+    if rows:
+        page.connection.execute(insert(FEE_LINE), rows)
 
 
 def withdraw_lines(page: Page, visit_id: str, batches: Collection[str]) -> None:

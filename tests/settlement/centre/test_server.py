@@ -18,6 +18,7 @@ import pytest
 from settlement.centre import comparing, gate, inbox, persons
 from settlement.centre.book import Book
 from settlement.centre.persons import Denial
+from settlement.centre.registry import Institution, put_institution
 from settlement.claim import Hospital, Insurance, Tier, VisitKind
 from settlement.money import Money
 from tests.independent.small_packs import Text
@@ -479,6 +480,24 @@ def test_the_price_limit_is_that_of_the_institutions_level(
     """限价 goes by lmtpric_hosp_lv, which the terminal does not get to say."""
     levels = {INSTITUTION: Hospital(tier, tier, tier, REGION)}
     counter = Counter(through(centre(book, clock, hospitals=levels)), clock)
+    counter.sign_in()
+
+    visit_id = counter.open_visit([line(1, "L1", "100.00")])
+
+    info = counter.ok("2206", {"data": clinic_data(visit_id, "100.00")})["setlinfo"]
+    assert info["overlmt_selfpay"] == over_limit
+
+
+@pytest.mark.parametrize(
+    ("tier", "over_limit"), [(Tier.TERTIARY, "0.00"), (Tier.PRIMARY, "40.00")]
+)
+def test_the_level_of_a_listed_institution_is_the_one_it_is_listed_with(
+    book: Book, clock: Clock, tier: Tier, over_limit: str
+) -> None:
+    """Whoever runs the centre lists it once; no second list may say otherwise."""
+    with book.writing() as page:
+        put_institution(page, Institution(INSTITUTION, "示例医院", tier, active=True))
+    counter = Counter(through(centre(book, clock)), clock)
     counter.sign_in()
 
     visit_id = counter.open_visit([line(1, "L1", "100.00")])
