@@ -20,6 +20,7 @@ migrations  the numbered steps from one layout of it to the next
 tables     its tables, append-only where something is posted
 persons    who is insured, for what, and how the year and the account stand
 visits     visits, diagnoses, fee lines
+bulk       rows of several tables, written in one go
 records    settlements, negative records, reversals, double entry
 inbox      which messages came: each books once, a reversed one never
 heads      what a terminal tells of its journal, so that a copy of it can be told

@@ -117,7 +117,8 @@ class Book:
     """
 
     def __init__(self, url: str, now: Clock) -> None:
-        self._engine = create_engine(url)
+        # What a statement is about is a person; a failing one must not be told.
+        self._engine = create_engine(url, hide_parameters=True)
         self._now = now
         if self._engine.dialect.name == "sqlite":
             _prepare_sqlite(self._engine)
@@ -152,7 +153,7 @@ class Book:
         with connection:
             connection.execution_options(centre_writes=True)
             with connection.begin():
-                if person_id:
+                if person_id and self.dialect == "postgresql":
                     connection.execute(_ALONE, {"person_id": person_id})
                 yield Page(connection, self.now())
 

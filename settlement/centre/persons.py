@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from sqlalchemy import and_, bindparam, func, insert, select
+from sqlalchemy import Table, and_, bindparam, func, insert, select
 
+from settlement.centre import bulk
 from settlement.centre.book import Book, Page
+from settlement.centre.bulk import Row
 from settlement.centre.port import (
     Certificate,
     CertificateType,
@@ -259,8 +261,8 @@ class Change:
     account: Money  #: what the personal account is moved by
 
 
-def write_changes(page: Page, changes: Sequence[Change]) -> None:
-    """Add the year's newest states and the accounts' movements, in their order."""
+def rows_of(page: Page, changes: Sequence[Change]) -> dict[Table, Sequence[Row]]:
+    """Write down the year's newest states and the accounts' movements, in order."""
     whose = [
         {
             "person_id": change.person_id,
@@ -269,7 +271,7 @@ def write_changes(page: Page, changes: Sequence[Change]) -> None:
         }
         for change in changes
     ]
-    states = [
+    states: list[Row] = [
         {
             **who,
             "year": change.after.year,
@@ -278,8 +280,7 @@ def write_changes(page: Page, changes: Sequence[Change]) -> None:
         }
         for who, change in zip(whose, changes, strict=True)
     ]
-    page.connection.execute(insert(ACCUMULATOR), states)
-    tallies = [
+    tallies: list[Row] = [
         {
             **who,
             "year": change.after.year,
@@ -291,15 +292,12 @@ def write_changes(page: Page, changes: Sequence[Change]) -> None:
         for who, change in zip(whose, changes, strict=True)
         if dict(change.before.tallies) != dict(change.after.tallies)
     ]
-    if tallies:
-        page.connection.execute(insert(TALLIES), tallies)
-    movements = [
+    movements: list[Row] = [
         {**who, "amount_fen": change.account.fen, "at": page.at_text}
         for who, change in zip(whose, changes, strict=True)
         if change.account
     ]
-    if movements:
-        page.connection.execute(insert(ACCOUNT_MOVEMENT), movements)
+    return {ACCUMULATOR: states, TALLIES: tallies, ACCOUNT_MOVEMENT: movements}
 
 
 def without(
@@ -432,7 +430,7 @@ def _enrol(page: Page, enrolment: Enrolment) -> None:
         for insurance, state in enrolment.history
     ]
     if opening:
-        write_changes(page, opening)
+        bulk.write(page, rows_of(page, opening))
     for denial in enrolment.denials:
         page.connection.execute(
             insert(ENTITLEMENT).values(

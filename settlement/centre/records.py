@@ -18,14 +18,16 @@ from dataclasses import dataclass, replace
 from sqlalchemy import (
     ColumnElement,
     RowMapping,
+    Table,
     bindparam,
     exists,
     insert,
     select,
 )
 
-from settlement.centre import persons
+from settlement.centre import bulk, persons
 from settlement.centre.book import Page, stamp
+from settlement.centre.bulk import Row
 from settlement.centre.port import CentreSettlement
 from settlement.centre.refusal import Refusal
 from settlement.centre.tables import AMOUNTS, POSTING, REVERSAL, SETTLEMENT
@@ -102,17 +104,14 @@ def post(page: Page, record: Record) -> Record:
 def post_all(page: Page, records: Sequence[Record]) -> None:
     """Book records that were worked out on this page, each as ``post`` does.
 
-    One statement per table, however many there are. Of the records of one person the
-    later ones have to go on from the earlier ones.
+    Of the records of one person the later ones have to go on from the earlier ones.
     """
-    page.connection.execute(
-        insert(SETTLEMENT), [_columns(record) for record in records]
-    )
     moved = [
         (record, record.settled.settlement_id, record.before, record.after)
         for record in records
     ]
-    _move(page, moved)
+    booked = [_columns(record) for record in records]
+    bulk.write(page, {SETTLEMENT: booked, **_moved(page, moved)})
 
 
 def cancel(page: Page, original: Record, *, msgid: str, infno: str) -> Record:
@@ -181,7 +180,7 @@ def reverse(page: Page, record: Record, *, msgid: str) -> None:
     before = _now(page, record)
     after = persons.without(before, record.before, record.after)
     back = replace(record, settled=replace(settled, amounts=negated(settled.amounts)))
-    _move(page, ((back, reversal_id, before, after),))
+    bulk.write(page, _moved(page, ((back, reversal_id, before, after),)))
 
 
 def by_id(page: Page, settlement_id: str) -> Record | None:
@@ -253,8 +252,8 @@ def _now(page: Page, record: Record) -> Accumulators:
 _Moved = tuple[Record, str, Accumulators, Accumulators]
 
 
-def _move(page: Page, moved: Sequence[_Moved]) -> None:
-    """Let everything that is added up follow records or reversals."""
+def _moved(page: Page, moved: Sequence[_Moved]) -> dict[Table, Sequence[Row]]:
+    """Write down how everything that is added up follows records or reversals."""
     changes = [
         persons.Change(
             person_id=record.settled.person_id,
@@ -266,8 +265,7 @@ def _move(page: Page, moved: Sequence[_Moved]) -> None:
         )
         for record, entry_id, before, after in moved
     ]
-    persons.write_changes(page, changes)
-    legs = [
+    legs: list[Row] = [
         {
             "entry_id": entry_id,
             "account": account,
@@ -278,8 +276,7 @@ def _move(page: Page, moved: Sequence[_Moved]) -> None:
         for account, amount in _legs(record)
         if amount
     ]
-    if legs:
-        page.connection.execute(insert(POSTING), legs)
+    return {**persons.rows_of(page, changes), POSTING: legs}
 
 
 def _legs(record: Record) -> tuple[tuple[str, Money], ...]:

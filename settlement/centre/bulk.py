@@ -1,0 +1,93 @@
+"""Rows of several tables, written in as few words to the database as can be.
+
+PostgreSQL is told one statement, whatever is in it: what a terminal waits for there is
+the way to the server and back. SQLite is told one statement a table, as plain tuples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    ColumnClause,
+    Executable,
+    Table,
+    Text,
+    bindparam,
+    column,
+    func,
+    insert,
+    literal,
+    select,
+)
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.postgresql import JSONB
+
+from settlement.centre.book import Page
+from settlement.centre.tables import WIDE
+
+Row = Mapping[str, str | int]
+Rows = Mapping[Table, Sequence[Row]]
+
+#: Counted by the database itself.
+_SERIAL = "seq"
+_TOLD = "told"
+
+
+def write(page: Page, rows: Rows) -> None:
+    """Write *rows*; those of one table have the same columns, all but its serial.
+
+    The tables' order counts on SQLite: a row stands before the one that names it.
+    """
+    if page.connection.dialect.name == "postgresql":
+        _write_as_one(page, rows)
+        return
+    for table, ours in rows.items():
+        if ours:
+            names, statement = _insert(table)
+            told = [tuple(row[name] for name in names) for row in ours]
+            page.connection.exec_driver_sql(statement, told)
+
+
+@cache
+def _insert(table: Table) -> tuple[tuple[str, ...], str]:
+    names = _names(table)
+    statement = insert(table).values({name: bindparam(name) for name in names})
+    compiled = statement.compile(dialect=sqlite.dialect(paramstyle="qmark"))
+    # SQLAlchemy has an order of its own, which is that of the question marks.
+    return tuple(compiled.positiontup or ()), str(compiled)
+
+
+def _write_as_one(page: Page, rows: Rows) -> None:
+    told = {table.name: list(map(dict, ours)) for table, ours in rows.items()}
+    page.connection.execute(_statement(tuple(rows)), {_TOLD: told})
+
+
+@cache
+def _statement(tables: tuple[Table, ...]) -> Executable:
+    """Return what takes every table's rows out of one document and inserts them.
+
+    It does not depend on how many there are, so the server plans it once.
+    """
+    inserted = [_inserted(table) for table in tables]
+    return select(literal(1)).add_cte(*inserted)
+
+
+def _inserted(table: Table) -> CTE:
+    names = _names(table)
+    columns: list[ColumnClause[str] | ColumnClause[int]] = [
+        column(name, BigInteger) if table.c[name].type is WIDE else column(name, Text)
+        for name in names
+    ]
+    document = bindparam(_TOLD, type_=JSONB).op("->")(literal(table.name, Text))
+    rows = func.jsonb_to_recordset(document).table_valued(*columns)
+    told = rows.render_derived(name="told", with_types=True)
+    wanted = select(*(told.c[name] for name in names))
+    return insert(table).from_select(list(names), wanted).cte(f"new_{table.name}")
+
+
+def _names(table: Table) -> tuple[str, ...]:
+    return tuple(one.name for one in table.columns if one.name != _SERIAL)
