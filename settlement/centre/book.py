@@ -18,6 +18,7 @@ from typing import Protocol
 from sqlalchemy import (
     Connection,
     Engine,
+    Integer,
     bindparam,
     create_engine,
     event,
@@ -49,6 +50,14 @@ _ADDED = sqlite.insert(COUNTER).values(name=bindparam("name"), last=bindparam("c
 _DRAWN = _ADDED.on_conflict_do_update(
     index_elements=["name"], set_={"last": COUNTER.c.last + _ADDED.excluded.last}
 ).returning(COUNTER.c.last)
+
+#: PostgreSQL's: a row for each of as many as are wanted.
+_NEXT = {
+    name: select(sequence.next_value()).select_from(
+        func.generate_series(1, bindparam("count", type_=Integer)).table_valued("n")
+    )
+    for name, sequence in SEQUENCES.items()
+}
 
 Clock = Callable[[], dt.datetime]
 Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
@@ -91,9 +100,8 @@ class Page:
         if self.connection.dialect.name == "postgresql":
             # A counter's row would be locked until the page is durable, and every
             # server would wait for every other. A sequence lets ids be left out.
-            drawn = select(SEQUENCES[name].next_value())
-            each = func.generate_series(1, count).table_valued("n")
-            numbers = self.connection.execute(drawn.select_from(each)).scalars().all()
+            drawn = self.connection.execute(_NEXT[name], {"count": count})
+            numbers = drawn.scalars().all()
         else:
             asked = {"name": name, "count": count}
             last = self.connection.execute(_DRAWN, asked).scalar_one()

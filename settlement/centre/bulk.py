@@ -11,9 +11,8 @@ from functools import cache
 
 from sqlalchemy import (
     CTE,
-    BigInteger,
     ColumnClause,
-    Executable,
+    Select,
     Table,
     Text,
     bindparam,
@@ -21,20 +20,21 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    literal_column,
     select,
 )
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import JSONB
 
 from settlement.centre.book import Page
-from settlement.centre.tables import WIDE
 
 Row = Mapping[str, str | int]
 Rows = Mapping[Table, Sequence[Row]]
 
 #: Counted by the database itself.
 _SERIAL = "seq"
-_TOLD = "told"
+#: The parameter of ``statement``.
+TOLD = "told"
 
 
 def write(page: Page, rows: Rows) -> None:
@@ -63,30 +63,32 @@ def _insert(table: Table) -> tuple[tuple[str, ...], str]:
 
 def _write_as_one(page: Page, rows: Rows) -> None:
     told = {table.name: list(map(dict, ours)) for table, ours in rows.items()}
-    page.connection.execute(_statement(tuple(rows)), {_TOLD: told})
+    page.connection.execute(statement(tuple(rows)), {TOLD: told})
 
 
 @cache
-def _statement(tables: tuple[Table, ...]) -> Executable:
+def statement(tables: tuple[Table, ...]) -> Select[int]:
     """Return what takes every table's rows out of one document and inserts them.
 
-    It does not depend on how many there are, so the server plans it once.
+    The document is the parameter ``TOLD``: lists of rows by the tables' names. The
+    statement does not depend on how many there are, so PostgreSQL plans it once.
     """
     inserted = [_inserted(table) for table in tables]
     return select(literal(1)).add_cte(*inserted)
 
 
 def _inserted(table: Table) -> CTE:
+    # Bare names: past 4 KiB the driver would read the statement anew each time.
     names = _names(table)
-    columns: list[ColumnClause[str] | ColumnClause[int]] = [
-        column(name, BigInteger) if table.c[name].type is WIDE else column(name, Text)
-        for name in names
-    ]
-    document = bindparam(_TOLD, type_=JSONB).op("->")(literal(table.name, Text))
-    rows = func.jsonb_to_recordset(document).table_valued(*columns)
-    told = rows.render_derived(name="told", with_types=True)
-    wanted = select(*(told.c[name] for name in names))
-    return insert(table).from_select(list(names), wanted).cte(f"new_{table.name}")
+    ours = bindparam(TOLD, type_=JSONB).op("->")(literal(table.name, Text))
+    a_row = literal_column(f"NULL::{table.name}", type_=JSONB)
+    rows = func.jsonb_populate_recordset(a_row, ours).table_valued(*names)
+    told = select(*map(_bare, names)).select_from(rows)
+    return insert(table).from_select(list(names), told).cte(f"new_{table.name}")
+
+
+def _bare(name: str) -> ColumnClause[str | int]:
+    return column(name)
 
 
 def _names(table: Table) -> tuple[str, ...]:

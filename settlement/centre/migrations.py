@@ -15,6 +15,7 @@ from sqlalchemy.schema import CreateColumn
 
 from settlement.centre.errors import BookNewerError
 from settlement.centre.tables import (
+    CANCELS,
     COUNTER,
     COVERAGE,
     FEE_LINE,
@@ -118,8 +119,16 @@ def _sequences(connection: Connection) -> None:
             connection.execute(delete(COUNTER).where(COUNTER.c.name == name))
 
 
+def _fewer_indexes(connection: Connection) -> None:
+    """Keep in the index of negative records only those; drop one nobody asks."""
+    connection.execute(text("DROP INDEX IF EXISTS settlement_of_person"))
+    connection.execute(text("DROP INDEX IF EXISTS settlement_cancels"))
+    CANCELS.create(connection)
+
+
 STEPS = (
     Step(1, "person-type", _person_type),
     Step(2, "group-and-days", _group_and_days),
     Step(3, "sequences", _sequences),
+    Step(4, "fewer-indexes", _fewer_indexes),
 )

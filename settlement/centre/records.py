@@ -27,10 +27,10 @@ from sqlalchemy import (
 
 from settlement.centre import bulk, persons
 from settlement.centre.book import Page, stamp
-from settlement.centre.bulk import Row
+from settlement.centre.bulk import Row, Rows
 from settlement.centre.port import CentreSettlement
 from settlement.centre.refusal import Refusal
-from settlement.centre.tables import AMOUNTS, POSTING, REVERSAL, SETTLEMENT
+from settlement.centre.tables import AMOUNTS, NEGATIVE, POSTING, REVERSAL, SETTLEMENT
 from settlement.claim import Accumulators, Insurance, VisitKind
 from settlement.money import Money
 from settlement.split import PackId, SettledAmounts
@@ -39,6 +39,7 @@ _REVERSED = select(REVERSAL.c.reversal_id).where(
     REVERSAL.c.settlement_id == bindparam("settlement_id")
 )
 _CANCELLED = select(SETTLEMENT.c.settlement_id).where(
+    NEGATIVE,
     SETTLEMENT.c.cancels == bindparam("settlement_id"),
     ~exists().where(REVERSAL.c.settlement_id == SETTLEMENT.c.settlement_id),
 )
@@ -106,12 +107,17 @@ def post_all(page: Page, records: Sequence[Record]) -> None:
 
     Of the records of one person the later ones have to go on from the earlier ones.
     """
+    bulk.write(page, rows_of(page, records))
+
+
+def rows_of(page: Page, records: Sequence[Record]) -> Rows:
+    """Write down all that ``post_all`` writes, table by table."""
     moved = [
         (record, record.settled.settlement_id, record.before, record.after)
         for record in records
     ]
     booked = [_columns(record) for record in records]
-    bulk.write(page, {SETTLEMENT: booked, **_moved(page, moved)})
+    return {SETTLEMENT: booked, **_moved(page, moved)}
 
 
 def cancel(page: Page, original: Record, *, msgid: str, infno: str) -> Record:

@@ -52,6 +52,8 @@ FIGURES: Mapping[str, Callable[[Path], Figure]] = {
     "centre.sqlite_batch": book.sqlite_batch,
     "centre.postgresql_us": book.postgresql_us,
     "centre.postgresql_8_us": book.postgresql_clients_us,
+    "centre.postgresql_statements_us": book.postgresql_statements_us,
+    "centre.postgresql_statements_8_us": book.postgresql_statements_clients_us,
     "centre.postgresql_batch": book.postgresql_batch,
     "resolver.latency_ms": resolving.latency_ms,
 }

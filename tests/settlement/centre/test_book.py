@@ -646,6 +646,26 @@ def test_a_book_of_a_newer_program_is_not_opened(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
+def test_indexes_of_an_older_layout_are_brought_forward(tmp_path: Path) -> None:
+    """Each posting pays for every index, also in an older book."""
+    path = tmp_path / "centre.db"
+    Book(f"sqlite:///{path}", lambda: NOON).close()
+    with closing(sqlite3.connect(path)) as old, old:
+        old.execute("DELETE FROM schema_step WHERE number = 4")
+        old.execute("DROP INDEX settlement_cancels")
+        old.execute("CREATE INDEX settlement_cancels ON settlement (cancels)")
+        old.execute("CREATE INDEX settlement_of_person ON settlement (person_id)")
+
+    Book(f"sqlite:///{path}", lambda: NOON).close()
+
+    with closing(sqlite3.connect(path)) as db:
+        made = dict(
+            db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index'")
+        )
+    assert "settlement_of_person" not in made
+    assert "WHERE" in made["settlement_cancels"]
+
+
 def test_fee_lines_of_an_older_layout_are_brought_forward(tmp_path: Path) -> None:
     """A visit that was uploaded before the update can still be settled after it."""
     path = tmp_path / "centre.db"
