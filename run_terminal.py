@@ -862,13 +862,21 @@ def journal() -> None:
 )
 @click.argument("path", type=EXISTING, required=False)
 @click.option("--key", type=EXISTING, help="Its key; else journal.key beside it.")
+@click.option(
+    "--slip",
+    "slips",
+    metavar="NUMBER:DIGEST",
+    multiple=True,
+    help="账本末条 of a day-end slip, held against it; 16 digits of it will do.",
+)
 @json_option
 @config_option
 @click.pass_context
-def journal_verify(
+def journal_verify(  # noqa: PLR0913 - one argument per option
     ctx: click.Context,
     path: Path | None,
     key: Path | None,
+    slips: tuple[str, ...],
     *,
     as_json: bool,
     config: Path | None,
@@ -878,9 +886,15 @@ def journal_verify(
     PATH is the journal's file; the configured one if left out. Exit code 1: each
     row that fails is named.
     """
+    from settlement.journal_proof import slip_of
     from terminal.commands.journal import run_journal_verify
 
-    ctx.exit(run_journal_verify(load_settings(config), path, key, as_json=as_json))
+    try:
+        told = [slip_of(slip) for slip in slips]
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--slip") from error
+    settings = load_settings(config)
+    ctx.exit(run_journal_verify(settings, path, key, told, as_json=as_json))
 
 
 @journal.command(

@@ -7,10 +7,11 @@ not by asking the chain whether it is whole.
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -104,18 +105,63 @@ class Verdict:
         )
 
 
-def verify(path: Path, sealer: Sealer) -> Verdict:
+def slip_of(text: str) -> Head:
+    """Read a head off a day-end slip: ``number:digest``, 16 hex digits at the least.
+
+    Raises:
+        ValueError: it is written otherwise.
+    """
+    found = re.fullmatch(r"(\d{1,18}):([0-9a-f]{16,64})", text.strip().lower())
+    if found is None or found[1] == "0":
+        msg = f"{text[:90]!r} is not number:digest as a day-end slip has it"
+        raise ValueError(msg)
+    return Head(int(found[1]), found[2])
+
+
+def verify(path: Path, sealer: Sealer, slips: Sequence[Head] = ()) -> Verdict:
     """Prove the journal at *path*.
 
     Args:
         path: The SQLite file; opened for reading only.
         sealer: Holds the key the anchor is authenticated with.
+        slips: Heads that were printed on day-end slips: whoever rewrites a journal
+            with its key at hand cannot rewrite the paper.
 
     Raises:
         OSError: the file is not there.
     """
     if not path.is_file():
         raise FileNotFoundError(2, "No such file", str(path))
+    found = _verify(path, sealer)
+    return replace(found, faults=(*found.faults, *_slips(path, slips)))
+
+
+def _slips(path: Path, slips: Sequence[Head]) -> Iterator[Fault]:
+    """Hold what was printed against the entries of that number."""
+    if not slips:
+        return
+    try:
+        with closing(_reading(path)) as db:
+            for slip in slips:
+                row = db.execute(
+                    "SELECT digest FROM entry WHERE seq = ?", [slip.seq]
+                ).fetchone()
+                if row is None:
+                    detail = "a day-end slip tells of this row, and it is not there"
+                    yield Fault(FaultKind.TRUNCATED, slip.seq, detail)
+                elif not row[0].hex().startswith(slip.digest):
+                    detail = "this row is not the one that a day-end slip tells"
+                    yield Fault(FaultKind.REWRITTEN, slip.seq, detail)
+    except (sqlite3.DatabaseError, AttributeError) as error:
+        detail = f"the slips cannot be held against it ({type(error).__name__})"
+        yield Fault(FaultKind.DAMAGED, WHOLE_FILE, detail)
+
+
+def _reading(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+
+
+def _verify(path: Path, sealer: Sealer) -> Verdict:
     # The anchor before and after: what the daemon writes while we read is neither
     # missing from the rows we saw nor left uncovered.
     before = read_anchor(path, sealer.anchor_key)
@@ -148,9 +194,8 @@ def _swept(path: Path, sealer: Sealer, before: Head | None) -> Verdict | None:
     """Prove a whole journal in one quick pass; None if it has to be gone through."""
     if before is None:
         return None
-    uri = f"{path.absolute().as_uri()}?mode=ro"
     try:
-        with closing(sqlite3.connect(uri, uri=True)) as connection:
+        with closing(_reading(path)) as connection:
             db = Database(connection)
             db.execute("BEGIN")
             given_out = _given_out(db)
@@ -183,8 +228,7 @@ class _Found:
 
 
 def _read(path: Path) -> _Found:
-    uri = f"{path.absolute().as_uri()}?mode=ro"
-    with closing(sqlite3.connect(uri, uri=True)) as connection:
+    with closing(_reading(path)) as connection:
         db = Database(connection)
         # One transaction: the side tables are read as of the same moment.
         db.execute("BEGIN")

@@ -113,6 +113,9 @@ class DayReport:
     date: dt.date
     groups: tuple[GroupReport, ...]
     open_items: tuple[str, ...]  #: settlements of ours that are undecided
+    #: The journal's newest entry once the day was closed, as ``number:digest``. On
+    #: paper it is an anchor that nobody at this machine can rewrite.
+    journal_head: str = ""
 
     @property
     def differences(self) -> tuple[Difference, ...]:
@@ -132,6 +135,7 @@ class DayReport:
             "groups": [_group_json(group) for group in self.groups],
             "differences": [_difference_json(d) for d in self.differences],
             "open_items": list(self.open_items),
+            "journal_head": self.journal_head,
         }
 
     def table(self, language: str = "zh") -> str:
@@ -438,6 +442,7 @@ _RESULT = (("平", "不平"), ("balanced", "differs"))
 _TITLE = ("日终对账", "Reconciliation of")
 _NOTHING = ("零差异", "no differences")
 _OPEN = ("未决结算", "undecided settlements")
+_HEAD = ("账本末条", "journal's newest entry")
 
 
 def _table(report_: DayReport, language: int) -> str:
@@ -474,6 +479,8 @@ def _table(report_: DayReport, language: int) -> str:
         lines.append(f"! {_OPEN[language]}: {', '.join(report_.open_items)}")
     if report_.balanced:
         lines.append(_NOTHING[language])
+    if report_.journal_head:
+        lines.append(f"{_HEAD[language]} {report_.journal_head}")
     return "\n".join(lines)
 
 

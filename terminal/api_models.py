@@ -746,6 +746,7 @@ class Reconciliation(_Out):
     groups: list[ReconciledGroup]
     differences: list[ReconciledDifference]
     open_items: list[str]
+    journal_head: str
     table_zh: str
     table_en: str
 

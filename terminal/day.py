@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from settlement.centre.port import (
     Centre,
@@ -85,7 +85,8 @@ def reconcile_day(  # noqa: PLR0913 - what a day stands on, each passed in by na
             "head": journal.head().digest,
         },
     )
-    return done
+    head = journal.head()  # with the note in it
+    return replace(done, journal_head=f"{head.seq}:{head.digest}")
 
 
 def _balance(

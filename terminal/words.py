@@ -383,6 +383,10 @@ TABLE: Mapping[str, Word] = {
         "正在与医保中心对账，请稍候。", "Asking the centre, please wait."
     ),
     "reconciled_at": Word("{day} 的账，{time} 核对", "{day}, compared at {time}"),
+    "journal_head": Word(
+        "账本末条（请随日结单保存，可用来核验账本）",
+        "Journal's newest entry (keep it with the day's slip; the journal is proven by it)",
+    ),
     "no_difference": Word("零差异", "No differences"),
     "no_difference_long": Word(
         "与医保中心一致，没有未决结算",

@@ -15,9 +15,6 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sqlalchemy import func, select
-from sqlalchemy.dialects import postgresql
-
 from settlement.centre import bulk, persons, records, visits
 from settlement.centre.book import Book, Page
 from settlement.centre.persons import Enrolment
@@ -34,7 +31,7 @@ from settlement.claim import Accumulators, Insurance, VisitKind
 from settlement.money import Money
 from settlement.split import PackId, SettledAmounts
 from terminal.bench.figure import NS_PER_US, Figure, Goal, MissingError, in_turns
-from terminal.bench.postgresql import INSTALL, OLDEST, Cluster, programs
+from terminal.bench.postgresql import INSTALL, OLDEST, Cluster, programs, schema_of
 
 #: Persons that postings go to, one after the other, and of each client its own.
 PERSONS = 50
@@ -167,14 +164,16 @@ def _against_pgbench(name: str, clients: int, way: _Way) -> Figure:
         cluster.bench("-i", "-q")
         url = cluster.url()
         book = _opened(url, range(PERSONS * clients))
-        schema, script = _script(book, cluster, clients)
+        script = _script(book, cluster, clients)
         book.close()
         for _ in range(TURNS):
             theirs.append(_pgbench_us(cluster, clients, "-N"))
             ours.append(
                 _clients_us(url, clients)
                 if way is IN_PYTHON
-                else _pgbench_us(cluster, clients, "-f", str(script), schema=schema)
+                else _pgbench_us(
+                    cluster, clients, "-f", str(script), schema=schema_of(url)
+                )
             )
     return way.goal.figure(
         name,
@@ -185,26 +184,18 @@ def _against_pgbench(name: str, clients: int, way: _Way) -> Figure:
     )
 
 
-def _script(book: Book, cluster: Cluster, clients: int) -> tuple[str, Path]:
-    """Write what ``_post`` asks of the server as a script for pgbench.
-
-    Returns:
-        The schema it is about, and the file.
-    """
+def _script(book: Book, cluster: Cluster, clients: int) -> Path:
+    """Write what ``_post`` asks of the server as a script for pgbench."""
     with book.writing(_person_id(0)) as page:
         rows = records.rows_of(page, [_record(page, 0, "@id")])
-        schema = page.connection.execute(select(func.current_schema())).scalar_one()
     told = json.dumps({table.name: list(map(dict, rows[table])) for table in rows})
     told = told.replace(_person_id(0), "@person").replace(_visit_id(0), "@visit")
     # pgbench takes 12:30 for a variable of its own.
     document = f"replace('{told.replace(':', '@colon')}', '@colon', chr(58))"
     for name in ("id", "person", "visit"):
         document = f"replace({document}, '@{name}', :{name}::text)"
-    compiled = bulk.statement(tuple(rows)).compile(dialect=postgresql.dialect())  # type: ignore[no-untyped-call] # SQLAlchemy leaves it untyped
-    asked = str(compiled).removeprefix("WITH ")
-    for name, value in compiled.params.items():
-        literal = "SELECT told FROM given" if name == bulk.TOLD else f"'{value}'"
-        asked = asked.replace(f"%({name})s", f"({literal})")
+    asked = bulk.written_out(tuple(rows), "(SELECT told FROM given)")
+    asked = asked.removeprefix("WITH ")
     path = cluster.socket / "posting.sql"
     path.write_text(
         # The postings' text is ours, and the server is thrown away afterwards.
@@ -219,7 +210,7 @@ COMMIT;
 """,  # noqa: S608
         encoding="utf-8",
     )
-    return str(schema), path
+    return path
 
 
 def _pgbench_us(

@@ -29,6 +29,11 @@ def programs() -> Path | None:
     return Path(on_path).parent if on_path else None
 
 
+def schema_of(url: str) -> str:
+    """Return the schema that a cluster's ``url`` is about."""
+    return url.rsplit("%3D", 1)[-1]
+
+
 class Cluster:
     """A server that is started, asked, and thrown away.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from config.settings import Settings
-from settlement.chain import anchor_path
+from settlement.chain import Head, anchor_path
 from settlement.journal_backup import back_up, drill
 from settlement.journal_proof import verify
 from settlement.seal import Sealer, load_or_create_key
@@ -16,7 +17,12 @@ from terminal.commands.output import print_json, verdict
 
 
 def run_journal_verify(
-    settings: Settings, path: Path | None, key: Path | None, *, as_json: bool
+    settings: Settings,
+    path: Path | None,
+    key: Path | None,
+    slips: Sequence[Head] = (),
+    *,
+    as_json: bool,
 ) -> int:
     """Verify the journal at *path*, the configured one if None; 1 with faults.
 
@@ -24,6 +30,7 @@ def run_journal_verify(
         settings: where the journal is if *path* does not say.
         path: the journal's file; works while the daemon has it open.
         key: its sealing key's file; ``journal.key`` beside it if None.
+        slips: heads printed on day-end slips, held against it.
         as_json: print for programs.
 
     Raises:
@@ -32,7 +39,7 @@ def run_journal_verify(
     """
     path = path or settings.journal_file
     key = key or path.with_name(settings.journal_key_file.name)
-    found = verify(path, _sealer(path, key))
+    found = verify(path, _sealer(path, key), slips)
     if as_json:
         print_json(found.to_json())
     else:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from settlement.chain import anchor_path
-from settlement.journal_proof import FaultKind, Verdict, verify
+from settlement.journal_proof import FaultKind, Verdict, slip_of, verify
 from settlement.lifecycle import State
 from settlement.schema import APPEND_ONLY
 from settlement.seal import Sealer
@@ -207,6 +207,46 @@ def test_a_rewritten_chain_is_named(path: Path, tmp_path: Path):
     path.write_bytes(other.read_bytes())
 
     assert found(path) == {(FaultKind.REWRITTEN, 9)}
+
+
+def forge(path: Path) -> None:
+    """Put another journal in its place, anchored with the key itself."""
+    for beside in path.parent.glob(f"{path.name}*"):
+        beside.unlink()
+    journal = open_at(path)
+    for number in (4, 5, 6):
+        settled(journal, number)
+    journal.close()
+
+
+@pytest.mark.parametrize("digits", [16, 64])
+def test_a_day_end_slip_names_a_journal_that_was_written_anew(path: Path, digits: int):
+    """Who has the key can forge chain and anchor, and not the paper."""
+    head = proven(path).head
+    slip = slip_of(f"{head.seq}:{head.digest[:digits]}")
+    honest = verify(path, Sealer(KEY), [slip])
+    forge(path)
+    forged, told = proven(path), verify(path, Sealer(KEY), [slip])
+
+    assert honest.ok
+    assert forged.ok
+    assert [(f.kind, f.seq) for f in told.faults] == [(FaultKind.REWRITTEN, head.seq)]
+
+
+def test_a_day_end_slip_names_a_journal_that_ends_before_it(path: Path):
+    """An older copy is whole in itself as well."""
+    later = slip_of("10:" + "a" * 16)
+
+    told = verify(path, Sealer(KEY), [later])
+
+    assert [(f.kind, f.seq) for f in told.faults] == [(FaultKind.TRUNCATED, 10)]
+
+
+@pytest.mark.parametrize("text", ["", "9", "9:abc", "0:" + "a" * 16, "9:" + "g" * 16])
+def test_what_is_on_no_slip_is_refused(text: str):
+    """Fifteen digits or a typing mistake prove nothing."""
+    with pytest.raises(ValueError, match="day-end slip"):
+        slip_of(text)
 
 
 def test_a_step_without_an_arrow_is_named(path: Path):

@@ -493,6 +493,18 @@ def test_the_day_with_a_settlement_and_a_cancellation_balances(counter: Counter)
     assert [group.group.count for group in report.groups] == [3]
 
 
+def test_a_closed_day_tells_where_the_journal_stands(counter: Counter):
+    """What is on the day's slip proves the journal later."""
+    counter.card_and_pin()
+    counter.settle(a_bill())
+
+    report = counter.cashier.reconcile(DAY.date())
+
+    head = counter.journal.head()
+    assert report.journal_head == f"{head.seq}:{head.digest}"
+    assert report.journal_head in report.table()
+
+
 def test_a_day_with_an_undecided_settlement_does_not_balance(counter: Counter):
     """Open items are named in the report, never carried silently."""
     counter.card_and_pin()

@@ -67,7 +67,7 @@ def closing_with(*groups: GroupReport, undecided: tuple[str, ...] = ()):
     """Return a service's answer to closing any day."""
 
     def close(date: dt.date) -> DayReport:
-        return DayReport(date, groups, undecided)
+        return DayReport(date, groups, undecided, f"12:{'a' * 64}")
 
     return close
 
@@ -135,6 +135,7 @@ def test_a_day_that_agrees_says_so_in_words(counter):
     said = text_of(html)
     assert "城乡居民基本医疗保险 11 990100 1 120.50 60.25 0.00 60.25 平" in said
     assert "不平" not in said
+    assert f"12:{'a' * 64}" in said
 
 
 @pytest.mark.parametrize("kind", list(Kind))
