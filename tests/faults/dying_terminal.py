@@ -77,7 +77,9 @@ def main(place: str) -> None:
             raise TypeError
         cashier.insert_card("v3-jia")
         cashier.verify_pin(bytearray(PIN))
-        cashier._journal = DyingJournal(parts.journal, place)  # type: ignore[assignment] # noqa: SLF001 - the chosen place of death
+        dying = DyingJournal(parts.journal, place)
+        for part in (cashier._settling, cashier._concluding):  # noqa: SLF001 - the chosen place of death
+            part._journal = dying  # type: ignore[assignment] # noqa: SLF001 - as the journal, until it dies
         bill = a_bill(BILL_NO, parts.now())
         digest = hashlib.sha256(b"by hand").hexdigest()
         cashier.settle(bill, key=KEY, digest=digest, patient_pays=None)
