@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -35,6 +35,18 @@ from settlement.journal_errors import (
     UnknownSettlementError,
 )
 from settlement.journal_opening import Opening, judge
+from settlement.journal_records import (
+    Answer,
+    Intent,
+    KeyRecord,
+    Record,
+    begun,
+    bytes_of,
+    fold,
+    preview,
+    row_from,
+    stepped,
+)
 from settlement.lean_sqlite import Database
 from settlement.ledger import Account, Entry, Posting
 from settlement.lifecycle import FINAL, OPEN, State, may_go
@@ -47,75 +59,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """What must be durable before the first byte leaves."""
-
-    settlement_id: str
-    key: str
-    digest: str
-    bill_no: str
-    kind: str
-    msgid: str
-    infno: str
-    person_id: str
-    insured_region: str
-    facts: Mapping[str, JsonValue]
-    personal: Mapping[str, str]  #: sealed at rest
-    evidence: Mapping[str, JsonValue]  #: of the card's authentication
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The bytes a caller was given, kept for every retry."""
-
-    status: int
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRecord:
-    """What an idempotency key stands for."""
-
-    key: str
-    digest: str
-    settlement_id: str
-    action: str  #: settle or cancel
-
-
-@dataclass(frozen=True, slots=True)
-class JournalEntry:
-    """One entry of a settlement's history."""
-
-    seq: int
-    at: dt.datetime
-    kind: str
-    facts: Mapping[str, JsonValue]
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Record:
-    """A settlement as its entries tell it."""
-
-    settlement_id: str
-    state: State
-    since: dt.datetime
-    created_at: dt.datetime
-    key: str
-    cancel_key: str
-    bill_no: str
-    kind: str
-    msgid: str
-    infno: str
-    person_id: str
-    insured_region: str
-    sent: bool  #: a SENDING entry exists: bytes may have left
-    facts: Mapping[str, Mapping[str, JsonValue]]  #: by state, newest of each
-    personal: Mapping[str, str]
-    history: tuple[JournalEntry, ...]
-    answer: Answer | None = field(default=None)  #: what this very step stored
 
 
 class Journal:
@@ -274,12 +217,12 @@ class Journal:
                 ],
             )
             self._keep_key(row, intent.settlement_id, body["key"])
-            record = _begun(intent, row)
+            record = begun(intent, row)
             if sending:
                 sent = self._append(
                     intent.settlement_id, State.SENDING, {"facts": {}}, {}
                 )
-                record = _stepped(record, State.SENDING, {}, sent)
+                record = stepped(record, State.SENDING, {}, sent)
             self._live[intent.settlement_id] = record
             return record
 
@@ -322,7 +265,7 @@ class Journal:
                 # The answer is part of the chained bytes, so it is printed first,
                 # from the record as it will be.
                 at = self._now()
-                stored = answer(_preview(before, to, facts, at))
+                stored = answer(preview(before, to, facts, at))
                 key = self._unanswered_key(before)
                 body["answer"] = {
                     "key": key,
@@ -341,7 +284,7 @@ class Journal:
                     "INSERT INTO posting (seq, leg, account, fen) VALUES (?,?,?,?)",
                     [row.seq, number, leg.account.value, leg.amount.fen],
                 )
-            done = _stepped(before, to, facts, row)
+            done = stepped(before, to, facts, row)
             self._keep_live(done)
             return replace(done, answer=stored)
 
@@ -385,7 +328,7 @@ class Journal:
             if owing:
                 owed: dict[str, JsonValue] = {"settlement_id": settlement_id}
                 self._append_note(owing, {"facts": owed}, settlement_id)
-            done = _stepped(before, State.CANCELLING, facts, row)
+            done = stepped(before, State.CANCELLING, facts, row)
             done = replace(done, cancel_key=key)
             self._keep_live(done)
             return done
@@ -422,7 +365,7 @@ class Journal:
         )
         if not rows:
             return None
-        answer = Answer(int(str(rows[0]["status"])), _bytes(rows[0]["said"]))
+        answer = Answer(int(str(rows[0]["status"])), bytes_of(rows[0]["said"]))
         kept = self._body_of(self._sound(rows[0])).get("answer")
         same = {"key": key, "status": answer.status, "body": answer.body.decode()}
         if kept != same:
@@ -438,7 +381,7 @@ class Journal:
         rows = self._rows_of(self._reader(), settlement_id)
         if not rows:
             raise UnknownSettlementError(settlement_id)
-        return self._fold(rows)
+        return fold(rows, self._sealer)
 
     def living_bill(self, bill_no: str) -> Record | None:
         """Return the settlement that holds *bill_no*, if one is not at its end."""
@@ -513,7 +456,7 @@ class Journal:
         if seq == 0:
             return GENESIS.hex()
         rows = self._query("SELECT digest FROM entry WHERE seq = ?", seq)
-        return "".join(_bytes(row["digest"]).hex() for row in rows)
+        return "".join(bytes_of(row["digest"]).hex() for row in rows)
 
     def writable(self) -> bool:
         """Say whether the journal still takes entries."""
@@ -555,7 +498,7 @@ class Journal:
             self._db.query("SELECT seq, digest FROM entry ORDER BY seq DESC LIMIT 1")
         )
         if last:
-            self._head = Head(int(last[0]["seq"]), _bytes(last[0]["digest"]).hex())
+            self._head = Head(int(last[0]["seq"]), bytes_of(last[0]["digest"]).hex())
         for row in self._db.query("SELECT second FROM counter WHERE name = 'msgid'"):
             self._msgids.not_before(str(row["second"]))
         newest: dict[str, str] = {}
@@ -790,112 +733,6 @@ class Journal:
     def _damaged(self, found: str) -> NoReturn:
         raise JournalDamagedError(self._path.name, found)
 
-    def _fold(self, rows: list[Row]) -> Record:
-        """Tell a settlement from its entries, oldest first."""
-        first, last = rows[0], rows[-1]
-        bodies = [json.loads(row.body) for row in rows]
-        head = bodies[0]["intent"]
-        keys = [body["key"] for body in bodies if "key" in body]
-        cancels = [k["key"] for k in keys if k["action"] == "cancel"]
-        personal = json.loads(
-            self._sealer.open(first.sealed, first.settlement_id or "")
-        )
-        facts = {
-            row.kind: body["facts"] for row, body in zip(rows, bodies, strict=True)
-        }
-        return Record(
-            settlement_id=first.settlement_id or "",
-            state=State(last.kind),
-            since=dt.datetime.fromisoformat(last.at),
-            created_at=dt.datetime.fromisoformat(first.at),
-            key=keys[0]["key"],
-            cancel_key=cancels[-1] if cancels else "",
-            bill_no=head["bill_no"],
-            kind=head["kind"],
-            msgid=head["msgid"],
-            infno=head["infno"],
-            person_id=head["person_id"],
-            insured_region=head["insured_region"],
-            sent=any(row.kind == State.SENDING for row in rows),
-            facts=facts,
-            personal=personal,
-            history=tuple(
-                JournalEntry(
-                    row.seq, dt.datetime.fromisoformat(row.at), row.kind, body["facts"]
-                )
-                for row, body in zip(rows, bodies, strict=True)
-            ),
-        )
-
-
-def row_from(row: Mapping[str, object]) -> Row:
-    """Read one row of the entry table."""
-    settlement_id, state = row["settlement_id"], row["state"]
-    return Row(
-        seq=int(str(row["seq"])),
-        at=str(row["at"]),
-        settlement_id=None if settlement_id is None else str(settlement_id),
-        kind=str(row["kind"]),
-        state=None if state is None else str(state),
-        body=str(row["body"]),
-        sealed=_bytes(row["sealed"]),
-        prev=_bytes(row["prev"]),
-        digest=_bytes(row["digest"]),
-    )
-
-
-def _begun(intent: Intent, row: Row) -> Record:
-    """Return a settlement as its intent leaves it."""
-    at = dt.datetime.fromisoformat(row.at)
-    facts = dict(intent.facts)
-    return Record(
-        settlement_id=intent.settlement_id,
-        state=State.INTENT,
-        since=at,
-        created_at=at,
-        key=intent.key,
-        cancel_key="",
-        bill_no=intent.bill_no,
-        kind=intent.kind,
-        msgid=intent.msgid,
-        infno=intent.infno,
-        person_id=intent.person_id,
-        insured_region=intent.insured_region,
-        sent=False,
-        facts={State.INTENT.value: facts},
-        personal=dict(intent.personal),
-        history=(JournalEntry(row.seq, at, State.INTENT.value, facts),),
-    )
-
-
-def _stepped(
-    before: Record, to: State, facts: Mapping[str, JsonValue], row: Row
-) -> Record:
-    """Return *before* as the entry *row* leaves it."""
-    return _preview(before, to, facts, dt.datetime.fromisoformat(row.at), seq=row.seq)
-
-
-def _preview(
-    before: Record,
-    to: State,
-    facts: Mapping[str, JsonValue],
-    at: dt.datetime,
-    *,
-    seq: int = 0,
-) -> Record:
-    """Return *before* as the next entry will leave it."""
-    at = at.astimezone(dt.UTC)
-    entry = JournalEntry(seq or before.history[-1].seq + 1, at, to.value, facts)
-    return replace(
-        before,
-        state=to,
-        since=at,
-        sent=before.sent or to is State.SENDING,
-        facts={**before.facts, to.value: facts},
-        history=(*before.history, entry),
-        answer=None,
-    )
-
 
 def _key_json(key: str, digest: str, action: str) -> dict[str, JsonValue]:
     return {"key": key, "digest": digest, "action": action}
@@ -911,10 +748,3 @@ def _is_of_the_disk(error: BaseException) -> bool:
     return isinstance(error, OSError | sqlite3.DatabaseError) and not isinstance(
         error, refused_by_rule
     )
-
-
-def _bytes(value: object) -> bytes:
-    if not isinstance(value, bytes):
-        msg = "a column of bytes holds something else"
-        raise TypeError(msg)
-    return value

@@ -9,7 +9,8 @@ from settlement.centre.errors import CentreError, CentreUnknownError
 from settlement.centre.port import Centre, CentreSettlement
 from settlement.claim import VisitKind
 from settlement.facts import JsonValue, settlement_from_json, settlement_to_json
-from settlement.journal import Answer, Journal, Record
+from settlement.journal import Journal
+from settlement.journal_records import Answer, Record
 from settlement.lifecycle import State
 from terminal import service
 from terminal.concluding import Concluding, reason_of

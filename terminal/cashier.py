@@ -18,7 +18,8 @@ from settlement.centre.errors import CentreError
 from settlement.centre.port import Centre, CentreSettlement, Coverage
 from settlement.clearing import TrialBalance
 from settlement.facts import JsonValue
-from settlement.journal import Answer, Journal, Record
+from settlement.journal import Journal
+from settlement.journal_records import Answer, Record
 from settlement.lifecycle import State
 from settlement.money import Money
 from settlement.policy import Pack

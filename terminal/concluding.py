@@ -7,8 +7,9 @@ import logging
 from settlement.centre.errors import CentreError, CentreRejectedError
 from settlement.centre.port import CentreSettlement, LateAnswer
 from settlement.facts import JsonValue, settlement_to_json
-from settlement.journal import Answer, Journal, Record
+from settlement.journal import Journal
 from settlement.journal_errors import IllegalStepError, JournalStoppedError
+from settlement.journal_records import Answer, Record
 from settlement.ledger import entry_for
 from settlement.lifecycle import State
 from terminal.periods import Periods, tender_of

@@ -15,7 +15,7 @@ from settlement.facts import (
     pack_to_json,
     suspects_to_json,
 )
-from settlement.journal import Intent
+from settlement.journal_records import Intent
 from settlement.nhsa import Infno
 from settlement.split import SettledAmounts
 from terminal.holder_lookup import Holder

@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 
-from settlement.journal import Journal, Record
+from settlement.journal import Journal
 from settlement.journal_errors import UnknownSettlementError
+from settlement.journal_records import Record
 from settlement.lifecycle import State
 from terminal.errors import SettlementNotFoundError
 from terminal.remainder import Owed

@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 from settlement.errors import SettlementError
 from settlement.facts import JsonValue
-from settlement.journal import Journal, Record
+from settlement.journal import Journal
+from settlement.journal_records import Record
 from settlement.lifecycle import State
 from settlement.money import Money
 from terminal import remainder

@@ -14,8 +14,9 @@ from settlement.centre.errors import (
 )
 from settlement.centre.port import Centre, CentreSettlement, Order
 from settlement.facts import JsonValue, settlement_to_json
-from settlement.journal import Intent, Journal, Record
+from settlement.journal import Journal
 from settlement.journal_errors import IllegalStepError
+from settlement.journal_records import Intent, Record
 from settlement.lifecycle import State
 from settlement.money import Money
 from settlement.split import SettledAmounts

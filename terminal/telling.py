@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from settlement.journal import Record
+from settlement.journal_records import Record
 from terminal.record_view import Place, view_of
 from terminal.views import SettlementView
 

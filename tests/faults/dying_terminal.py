@@ -18,7 +18,8 @@ from typing import NoReturn
 from config.settings import load_settings
 from settlement.centre.gateway import Gateway
 from settlement.facts import JsonValue
-from settlement.journal import Answer, Intent, Journal, Record
+from settlement.journal import Journal
+from settlement.journal_records import Answer, Intent, Record
 from settlement.ledger import Entry
 from settlement.lifecycle import State
 from terminal.commands.serve import load_or_make_token

@@ -13,7 +13,8 @@ from settlement.centre.gateway import Gateway
 from settlement.centre.port import Centre, CentreSettlement, LateAnswer, Order
 from settlement.claim import VisitKind
 from settlement.facts import JsonValue, settlement_from_json, settlement_to_json
-from settlement.journal import Intent, Journal, Record
+from settlement.journal import Journal
+from settlement.journal_records import Intent, Record
 from settlement.lifecycle import State
 from settlement.split import SettledAmounts
 from terminal import service
