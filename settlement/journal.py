@@ -14,9 +14,9 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from settlement.chain import (
     GENESIS,
@@ -32,13 +32,22 @@ from settlement.journal_errors import (
     IntentKnownError,
     JournalDamagedError,
     JournalStoppedError,
-    UnknownSettlementError,
 )
 from settlement.journal_opening import Opening, judge
+from settlement.journal_reading import JournalReading
+from settlement.journal_records import (
+    Answer,
+    Intent,
+    KeyRecord,
+    Record,
+    begun,
+    bytes_of,
+    preview,
+    stepped,
+)
 from settlement.lean_sqlite import Database
-from settlement.ledger import Account, Entry, Posting
-from settlement.lifecycle import FINAL, OPEN, State, may_go
-from settlement.money import Money
+from settlement.ledger import Entry, Posting
+from settlement.lifecycle import OPEN, State, may_go
 from settlement.msgids import Msgids
 from settlement.schema import MIGRATIONS, PRAGMAS
 from settlement.seal import Sealer
@@ -47,75 +56,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """What must be durable before the first byte leaves."""
-
-    settlement_id: str
-    key: str
-    digest: str
-    bill_no: str
-    kind: str
-    msgid: str
-    infno: str
-    person_id: str
-    insured_region: str
-    facts: Mapping[str, JsonValue]
-    personal: Mapping[str, str]  #: sealed at rest
-    evidence: Mapping[str, JsonValue]  #: of the card's authentication
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The bytes a caller was given, kept for every retry."""
-
-    status: int
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRecord:
-    """What an idempotency key stands for."""
-
-    key: str
-    digest: str
-    settlement_id: str
-    action: str  #: settle or cancel
-
-
-@dataclass(frozen=True, slots=True)
-class JournalEntry:
-    """One entry of a settlement's history."""
-
-    seq: int
-    at: dt.datetime
-    kind: str
-    facts: Mapping[str, JsonValue]
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Record:
-    """A settlement as its entries tell it."""
-
-    settlement_id: str
-    state: State
-    since: dt.datetime
-    created_at: dt.datetime
-    key: str
-    cancel_key: str
-    bill_no: str
-    kind: str
-    msgid: str
-    infno: str
-    person_id: str
-    insured_region: str
-    sent: bool  #: a SENDING entry exists: bytes may have left
-    facts: Mapping[str, Mapping[str, JsonValue]]  #: by state, newest of each
-    personal: Mapping[str, str]
-    history: tuple[JournalEntry, ...]
-    answer: Answer | None = field(default=None)  #: what this very step stored
 
 
 class Journal:
@@ -139,8 +79,7 @@ class Journal:
         self._stopped = ""
         self._open_ids: dict[str, None] = {}
         self._live: dict[str, Record] = {}  #: what the writer knows of open ones
-        self._readers = threading.local()
-        self._all_readers: list[sqlite3.Connection] = []
+        self._reading = JournalReading(path, sealer)
         self._guard = threading.Lock()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._db: Database
@@ -194,10 +133,7 @@ class Journal:
         """Finish what is being written and let the file go."""
         self._writer.submit(self._end).result()
         self._writer.shutdown()
-        with self._guard:
-            for connection in self._all_readers:
-                connection.close()
-            self._all_readers.clear()
+        self._reading.close()
         self._lock.release()
 
     # -- writing ----------------------------------------------------------------
@@ -274,12 +210,12 @@ class Journal:
                 ],
             )
             self._keep_key(row, intent.settlement_id, body["key"])
-            record = _begun(intent, row)
+            record = begun(intent, row)
             if sending:
                 sent = self._append(
                     intent.settlement_id, State.SENDING, {"facts": {}}, {}
                 )
-                record = _stepped(record, State.SENDING, {}, sent)
+                record = stepped(record, State.SENDING, {}, sent)
             self._live[intent.settlement_id] = record
             return record
 
@@ -322,7 +258,7 @@ class Journal:
                 # The answer is part of the chained bytes, so it is printed first,
                 # from the record as it will be.
                 at = self._now()
-                stored = answer(_preview(before, to, facts, at))
+                stored = answer(preview(before, to, facts, at))
                 key = self._unanswered_key(before)
                 body["answer"] = {
                     "key": key,
@@ -341,7 +277,7 @@ class Journal:
                     "INSERT INTO posting (seq, leg, account, fen) VALUES (?,?,?,?)",
                     [row.seq, number, leg.account.value, leg.amount.fen],
                 )
-            done = _stepped(before, to, facts, row)
+            done = stepped(before, to, facts, row)
             self._keep_live(done)
             return replace(done, answer=stored)
 
@@ -385,7 +321,7 @@ class Journal:
             if owing:
                 owed: dict[str, JsonValue] = {"settlement_id": settlement_id}
                 self._append_note(owing, {"facts": owed}, settlement_id)
-            done = _stepped(before, State.CANCELLING, facts, row)
+            done = stepped(before, State.CANCELLING, facts, row)
             done = replace(done, cancel_key=key)
             self._keep_live(done)
             return done
@@ -406,28 +342,11 @@ class Journal:
 
     def key(self, key: str) -> KeyRecord | None:
         """Return what *key* stands for, however old."""
-        rows = self._query(
-            "SELECT key, digest, settlement_id, action FROM idempotency_key "
-            "WHERE key = ?",
-            key,
-        )
-        return KeyRecord(**{k: str(v) for k, v in rows[0].items()}) if rows else None
+        return self._reading.key(key)
 
     def answer(self, key: str) -> Answer | None:
         """Return the stored answer of *key*; None while it is undecided."""
-        rows = self._query(
-            "SELECT answer.status, answer.body AS said, entry.* "
-            "FROM answer JOIN entry USING (seq) WHERE answer.key = ?",
-            key,
-        )
-        if not rows:
-            return None
-        answer = Answer(int(str(rows[0]["status"])), _bytes(rows[0]["said"]))
-        kept = self._body_of(self._sound(rows[0])).get("answer")
-        same = {"key": key, "status": answer.status, "body": answer.body.decode()}
-        if kept != same:
-            self._damaged("an answer is not the one its entry holds")
-        return answer
+        return self._reading.answer(key)
 
     def record(self, settlement_id: str) -> Record:
         """Return a settlement as its entries tell it.
@@ -435,22 +354,11 @@ class Journal:
         Raises:
             UnknownSettlementError: no settlement has that id.
         """
-        rows = self._rows_of(self._reader(), settlement_id)
-        if not rows:
-            raise UnknownSettlementError(settlement_id)
-        return self._fold(rows)
+        return self._reading.record(settlement_id)
 
     def living_bill(self, bill_no: str) -> Record | None:
         """Return the settlement that holds *bill_no*, if one is not at its end."""
-        rows = self._query(
-            "SELECT settlement_id FROM intent WHERE bill_no = ? ORDER BY seq DESC",
-            bill_no,
-        )
-        for row in rows:
-            record = self.record(str(row["settlement_id"]))
-            if record.state not in FINAL:
-                return record
-        return None
+        return self._reading.living_bill(bill_no)
 
     def records(
         self,
@@ -460,17 +368,19 @@ class Journal:
         limit: int = 500,
     ) -> tuple[Record, ...]:
         """Return settlements oldest first, the newest *limit* of them."""
-        where, values = "", []
-        if created_on is not None:
-            where, values = "WHERE created_on = ?", [created_on.isoformat()]
-        rows = self._query(
-            f"SELECT settlement_id FROM intent {where} "  # noqa: S608 - a fixed text
-            "ORDER BY seq DESC LIMIT ?",
-            *values,
-            limit,
-        )
-        found = [self.record(str(row["settlement_id"])) for row in reversed(rows)]
-        return tuple(r for r in found if states is None or r.state in states)
+        return self._reading.records(states=states, created_on=created_on, limit=limit)
+
+    def notes(self, kind: str) -> tuple[dict[str, JsonValue], ...]:
+        """Return the facts of every note of a kind, oldest first, each proven."""
+        return self._reading.notes(kind)
+
+    def postings(self, settlement_id: str) -> tuple[Posting, ...]:
+        """Return every leg ever posted for a settlement."""
+        return self._reading.postings(settlement_id)
+
+    def digest_at(self, seq: int) -> str:
+        """Return the digest (hex) of entry *seq*; empty if there is no such entry."""
+        return self._reading.digest_at(seq)
 
     def open_items(self) -> tuple[Record, ...]:
         """Return what is undecided, oldest first."""
@@ -478,42 +388,9 @@ class Journal:
             ids = list(self._open_ids)
         return tuple(self.record(settlement_id) for settlement_id in ids)
 
-    def notes(self, kind: str) -> tuple[dict[str, JsonValue], ...]:
-        """Return the facts of every note of a kind, oldest first, each proven."""
-        rows = self._query(
-            "SELECT * FROM entry WHERE kind = ? AND state IS NULL ORDER BY seq", kind
-        )
-        with self._reading():
-            return tuple(self._body_of(self._sound(row))["facts"] for row in rows)
-
-    def postings(self, settlement_id: str) -> tuple[Posting, ...]:
-        """Return every leg ever posted for a settlement."""
-        rows = self._query(
-            "SELECT account, fen FROM posting JOIN entry USING (seq) "
-            "WHERE settlement_id = ? ORDER BY seq, leg",
-            settlement_id,
-        )
-        legs = [(str(row["account"]), int(str(row["fen"]))) for row in rows]
-        entries = self._rows_of(self._reader(), settlement_id)
-        kept = [
-            tuple(leg)
-            for row in entries
-            for leg in self._body_of(row).get("postings", [])
-        ]
-        if legs != kept:
-            self._damaged("postings are not those their entries hold")
-        return tuple(Posting(Account(name), Money(fen)) for name, fen in legs)
-
     def head(self) -> Head:
         """Return the newest entry's number and digest, for the day-end slip."""
         return self._head
-
-    def digest_at(self, seq: int) -> str:
-        """Return the digest (hex) of entry *seq*; empty if there is no such entry."""
-        if seq == 0:
-            return GENESIS.hex()
-        rows = self._query("SELECT digest FROM entry WHERE seq = ?", seq)
-        return "".join(_bytes(row["digest"]).hex() for row in rows)
 
     def writable(self) -> bool:
         """Say whether the journal still takes entries."""
@@ -528,6 +405,7 @@ class Journal:
         connection = sqlite3.connect(self._path, isolation_level=None)
         try:
             self._db = Database(connection)
+            self._reading.read_by(self._db)
             self._migrate()
             self._load()
             self._anchor_again(found)
@@ -555,7 +433,7 @@ class Journal:
             self._db.query("SELECT seq, digest FROM entry ORDER BY seq DESC LIMIT 1")
         )
         if last:
-            self._head = Head(int(last[0]["seq"]), _bytes(last[0]["digest"]).hex())
+            self._head = Head(int(last[0]["seq"]), bytes_of(last[0]["digest"]).hex())
         for row in self._db.query("SELECT second FROM counter WHERE name = 'msgid'"):
             self._msgids.not_before(str(row["second"]))
         newest: dict[str, str] = {}
@@ -732,170 +610,6 @@ class Journal:
         msg = f"every key of {record.settlement_id} has its answer already"
         raise AssertionError(msg)
 
-    def _reader(self) -> Database:
-        """Return this thread's own connection; the writer reads what it just wrote."""
-        if threading.current_thread().name.startswith("journal"):
-            return self._db
-        found: Database | None = getattr(self._readers, "db", None)
-        if found is None:
-            connection = sqlite3.connect(
-                f"{self._path.absolute().as_uri()}?mode=ro",
-                uri=True,
-                check_same_thread=False,  # closed by whoever closes the journal
-            )
-            found = Database(connection)
-            self._readers.db = found
-            with self._guard:
-                self._all_readers.append(connection)
-        return found
-
-    def _query(self, sql: str, *values: str | int) -> list[dict[str, object]]:
-        with self._reading():
-            return list(self._reader().query(sql, list(values)))
-
-    def _rows_of(self, db: Database, settlement_id: str) -> list[Row]:
-        with self._reading():
-            return [
-                self._sound(row)
-                for row in db.query(
-                    "SELECT * FROM entry WHERE settlement_id = ? "
-                    "AND state IS NOT NULL ORDER BY seq",
-                    [settlement_id],
-                )
-            ]
-
-    def _sound(self, row: Mapping[str, object]) -> Row:
-        """Read one entry; what its digest does not prove is told to nobody."""
-        found = row_from(row)
-        if digest_of(found) != found.digest:
-            self._damaged(f"row {found.seq} is not what its digest says")
-        return found
-
-    def _body_of(self, row: Row) -> dict[str, Any]:
-        with self._reading():
-            body: dict[str, Any] = json.loads(row.body)
-            return body
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        """Say of whatever does not read that the journal is damaged."""
-        try:
-            yield
-        except (sqlite3.DatabaseError, ValueError, TypeError) as error:
-            # ProgrammingError is ours: a closed journal, a wrong thread.
-            if isinstance(error, sqlite3.ProgrammingError):
-                raise
-            self._damaged(type(error).__name__)
-
-    def _damaged(self, found: str) -> NoReturn:
-        raise JournalDamagedError(self._path.name, found)
-
-    def _fold(self, rows: list[Row]) -> Record:
-        """Tell a settlement from its entries, oldest first."""
-        first, last = rows[0], rows[-1]
-        bodies = [json.loads(row.body) for row in rows]
-        head = bodies[0]["intent"]
-        keys = [body["key"] for body in bodies if "key" in body]
-        cancels = [k["key"] for k in keys if k["action"] == "cancel"]
-        personal = json.loads(
-            self._sealer.open(first.sealed, first.settlement_id or "")
-        )
-        facts = {
-            row.kind: body["facts"] for row, body in zip(rows, bodies, strict=True)
-        }
-        return Record(
-            settlement_id=first.settlement_id or "",
-            state=State(last.kind),
-            since=dt.datetime.fromisoformat(last.at),
-            created_at=dt.datetime.fromisoformat(first.at),
-            key=keys[0]["key"],
-            cancel_key=cancels[-1] if cancels else "",
-            bill_no=head["bill_no"],
-            kind=head["kind"],
-            msgid=head["msgid"],
-            infno=head["infno"],
-            person_id=head["person_id"],
-            insured_region=head["insured_region"],
-            sent=any(row.kind == State.SENDING for row in rows),
-            facts=facts,
-            personal=personal,
-            history=tuple(
-                JournalEntry(
-                    row.seq, dt.datetime.fromisoformat(row.at), row.kind, body["facts"]
-                )
-                for row, body in zip(rows, bodies, strict=True)
-            ),
-        )
-
-
-def row_from(row: Mapping[str, object]) -> Row:
-    """Read one row of the entry table."""
-    settlement_id, state = row["settlement_id"], row["state"]
-    return Row(
-        seq=int(str(row["seq"])),
-        at=str(row["at"]),
-        settlement_id=None if settlement_id is None else str(settlement_id),
-        kind=str(row["kind"]),
-        state=None if state is None else str(state),
-        body=str(row["body"]),
-        sealed=_bytes(row["sealed"]),
-        prev=_bytes(row["prev"]),
-        digest=_bytes(row["digest"]),
-    )
-
-
-def _begun(intent: Intent, row: Row) -> Record:
-    """Return a settlement as its intent leaves it."""
-    at = dt.datetime.fromisoformat(row.at)
-    facts = dict(intent.facts)
-    return Record(
-        settlement_id=intent.settlement_id,
-        state=State.INTENT,
-        since=at,
-        created_at=at,
-        key=intent.key,
-        cancel_key="",
-        bill_no=intent.bill_no,
-        kind=intent.kind,
-        msgid=intent.msgid,
-        infno=intent.infno,
-        person_id=intent.person_id,
-        insured_region=intent.insured_region,
-        sent=False,
-        facts={State.INTENT.value: facts},
-        personal=dict(intent.personal),
-        history=(JournalEntry(row.seq, at, State.INTENT.value, facts),),
-    )
-
-
-def _stepped(
-    before: Record, to: State, facts: Mapping[str, JsonValue], row: Row
-) -> Record:
-    """Return *before* as the entry *row* leaves it."""
-    return _preview(before, to, facts, dt.datetime.fromisoformat(row.at), seq=row.seq)
-
-
-def _preview(
-    before: Record,
-    to: State,
-    facts: Mapping[str, JsonValue],
-    at: dt.datetime,
-    *,
-    seq: int = 0,
-) -> Record:
-    """Return *before* as the next entry will leave it."""
-    at = at.astimezone(dt.UTC)
-    entry = JournalEntry(seq or before.history[-1].seq + 1, at, to.value, facts)
-    return replace(
-        before,
-        state=to,
-        since=at,
-        sent=before.sent or to is State.SENDING,
-        facts={**before.facts, to.value: facts},
-        history=(*before.history, entry),
-        answer=None,
-    )
-
 
 def _key_json(key: str, digest: str, action: str) -> dict[str, JsonValue]:
     return {"key": key, "digest": digest, "action": action}
@@ -911,10 +625,3 @@ def _is_of_the_disk(error: BaseException) -> bool:
     return isinstance(error, OSError | sqlite3.DatabaseError) and not isinstance(
         error, refused_by_rule
     )
-
-
-def _bytes(value: object) -> bytes:
-    if not isinstance(value, bytes):
-        msg = "a column of bytes holds something else"
-        raise TypeError(msg)
-    return value

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from settlement.chain import AT_ONCE, GENESIS, Head, Row, digest_of, read_anchor
 from settlement.facts import JsonValue
-from settlement.journal import row_from
+from settlement.journal_records import row_from
 from settlement.journal_sweep import sweep
 from settlement.lean_sqlite import Database
 from settlement.lifecycle import State, may_go

@@ -22,7 +22,23 @@ central_password  a holder's password at the centre, asked once
 card_files  files of the card: for callers of the old drivers, for the holder
 deck       the demonstration's cards and their emulated slot
 service    what the routes ask of whoever is behind them, as a protocol
-cashier    the service: read, quote, verify, settle, cancel, look up
+cashier    the service: puts the work of the counter together, passes each request on
+site       where this terminal stands, and what its site decided
+counter_credentials  who stands at the counter: card, voucher, identity card, PIN
+holder_lookup  who the centre says he is, asked once per card session
+quoting    a bill worked out on both sides, ready to be shown or sent
+visits     visits registered for a bill; those nobody settled are withdrawn
+intents    all that is durable before the first byte of a settlement leaves
+settling   a bill reserved, worked out, durable, sent once
+concluding how a settlement ends, with the bytes of every retry; late answers
+cancelling a settlement taken back whole, here or at the centre
+part_refunds  a part given back: the whole cancelled, the rest settled or waived
+doubtful   a quarantined settlement that a person gives back to the worker
+looking_up settlements found in the journal: one, today's, the undecided
+telling    what is told of a settlement, to listeners and to who asked
+reservations  what may run only once at a time, reserved by name
+replays    the same request answered again, the same bill refused
+readiness  what readiness says of each part
 resolver   the worker that ends every unknown: found, or reversed
 periods    clearing periods: where postings go, and closing a month
 remainder  what stays when a part goes back, owed until it is settled

@@ -14,7 +14,8 @@ from settlement.centre.port import (
 )
 from settlement.claim import Insurance
 from settlement.facts import settlement_from_json
-from settlement.journal import Journal, Record
+from settlement.journal import Journal
+from settlement.journal_records import Record
 from settlement.lifecycle import OPEN, State
 from settlement.money import Money
 from settlement.reconcile import (

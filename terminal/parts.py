@@ -35,7 +35,7 @@ from terminal.card_parts import (
     credential_sources,
     scanner_desk,
 )
-from terminal.cashier import Cashier, Site
+from terminal.cashier import Cashier
 from terminal.centre_keys import load_or_make_secrets
 from terminal.credentials import ShownCredential
 from terminal.day import GroupKey, reconcile_day
@@ -45,6 +45,7 @@ from terminal.disk_room import DiskRoom
 from terminal.events import EventHub
 from terminal.metrics import Metrics
 from terminal.resolver import Resolver, ResolverSettings
+from terminal.site import Site
 from terminal.supervise import SupervisedCentre
 
 log = logging.getLogger(__name__)

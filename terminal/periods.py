@@ -22,7 +22,8 @@ from settlement.clearing import (
     trial_balance,
 )
 from settlement.facts import JsonValue, settlement_from_json
-from settlement.journal import Journal, Record
+from settlement.journal import Journal
+from settlement.journal_records import Record
 from settlement.ledger import Posting, Tender, entry_for
 from terminal.errors import (
     PeriodClosedError,

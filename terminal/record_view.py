@@ -14,7 +14,7 @@ from settlement.facts import (
     settlement_from_json,
     suspects_from_json,
 )
-from settlement.journal import Record
+from settlement.journal_records import Record
 from settlement.lifecycle import State
 from settlement.money import Money
 from settlement.split import Refused, SettledAmounts

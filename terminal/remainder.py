@@ -17,7 +17,8 @@ from reader.credential import CertificateType
 from settlement.claim import FeeLine
 from settlement.claim_facts import claim_from_json
 from settlement.facts import JsonValue
-from settlement.journal import Journal, Record
+from settlement.journal import Journal
+from settlement.journal_records import Record
 from settlement.money import line_amount
 from terminal.bill import Bill, BillLine
 from terminal.errors import HolderNeededError, RequestInvalidError

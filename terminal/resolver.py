@@ -21,9 +21,11 @@ from settlement.centre.profile import Profile
 from settlement.claim import VisitKind
 from settlement.errors import SettlementError
 from settlement.facts import JsonValue, settlement_from_json, settlement_to_json
-from settlement.journal import Journal, Record
+from settlement.journal import Journal
+from settlement.journal_records import Record
 from settlement.lifecycle import State
-from terminal.cashier import Cashier, reason_of
+from terminal.cashier import Cashier
+from terminal.concluding import reason_of
 
 log = logging.getLogger(__name__)
 

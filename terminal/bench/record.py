@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from settlement.journal import Answer, Intent, Journal
+from settlement.journal import Journal
 from settlement.journal_proof import verify
+from settlement.journal_records import Answer, Intent
 from settlement.ledger import Account, Entry, Posting
 from settlement.lifecycle import State
 from settlement.money import Money

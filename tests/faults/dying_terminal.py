@@ -18,7 +18,8 @@ from typing import NoReturn
 from config.settings import load_settings
 from settlement.centre.gateway import Gateway
 from settlement.facts import JsonValue
-from settlement.journal import Answer, Intent, Journal, Record
+from settlement.journal import Journal
+from settlement.journal_records import Answer, Intent, Record
 from settlement.ledger import Entry
 from settlement.lifecycle import State
 from terminal.commands.serve import load_or_make_token
@@ -77,7 +78,9 @@ def main(place: str) -> None:
             raise TypeError
         cashier.insert_card("v3-jia")
         cashier.verify_pin(bytearray(PIN))
-        cashier._journal = DyingJournal(parts.journal, place)  # type: ignore[assignment] # noqa: SLF001 - the chosen place of death
+        dying = DyingJournal(parts.journal, place)
+        for part in (cashier._settling, cashier._concluding):  # noqa: SLF001 - the chosen place of death
+            part._journal = dying  # type: ignore[assignment] # noqa: SLF001 - as the journal, until it dies
         bill = a_bill(BILL_NO, parts.now())
         digest = hashlib.sha256(b"by hand").hexdigest()
         cashier.settle(bill, key=KEY, digest=digest, patient_pays=None)

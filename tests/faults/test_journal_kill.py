@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from settlement.journal import Journal, Record
+from settlement.journal import Journal
 from settlement.journal_proof import verify
+from settlement.journal_records import Record
 from settlement.ledger import Account
 from settlement.lifecycle import OPEN, State
 from settlement.money import Money

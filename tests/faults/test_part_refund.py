@@ -156,7 +156,7 @@ def test_a_power_cut_in_the_middle_loses_nothing_of_it(counter: Counter):
     def power_cut(*_: object) -> None:
         raise KeyboardInterrupt
 
-    counter.cashier._pursue = power_cut  # type: ignore[assignment,method-assign] # noqa: SLF001 - dies there
+    counter.cashier._part_refunds._pursue = power_cut  # type: ignore[assignment,method-assign] # noqa: SLF001 - dies there
     with pytest.raises(KeyboardInterrupt):
         give_back(counter, one)
     between = states(counter, one)
@@ -175,7 +175,7 @@ def test_a_power_cut_after_the_rest_was_sent_sends_nothing_twice(counter: Counte
     def power_cut(*_: object) -> None:
         raise KeyboardInterrupt
 
-    counter.cashier._owed.end = power_cut  # type: ignore[assignment,method-assign] # noqa: SLF001 - dies there
+    counter.cashier._part_refunds._owed.end = power_cut  # type: ignore[assignment,method-assign] # noqa: SLF001 - dies there
     with pytest.raises(KeyboardInterrupt):
         give_back(counter, one)
     counter.restart()
@@ -192,7 +192,7 @@ def test_a_rest_nobody_wants_is_waived_with_a_reason(counter: Counter):
 
     def cancel_and_suspend(*given: Any, **named: Any) -> Any:
         counter.centre.active = False
-        counter.cashier._known = None  # noqa: SLF001 - asked again by the next holder
+        counter.cashier._credentials._lookup.forget()  # noqa: SLF001 - asked again by the next holder
         return cancel(*given, **named)
 
     counter.centre.cancel = cancel_and_suspend  # type: ignore[method-assign] # the person is suspended meanwhile

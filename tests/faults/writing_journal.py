@@ -16,8 +16,9 @@ import resource
 import sys
 from pathlib import Path
 
-from settlement.journal import Answer, Intent, Journal
+from settlement.journal import Journal
 from settlement.journal_errors import JournalStoppedError
+from settlement.journal_records import Answer, Intent
 from settlement.ledger import entry_for
 from settlement.lifecycle import State
 from settlement.money import Money

@@ -19,8 +19,8 @@ from settlement.centre.book import Book
 from settlement.centre.tables import AMOUNTS, CERTIFICATE, REVERSAL, SETTLEMENT
 from settlement.claim import Insurance
 from settlement.facts import settlement_from_json
-from settlement.journal import Record
 from settlement.journal_proof import verify
+from settlement.journal_records import Record
 from settlement.lifecycle import FINAL, OPEN, State, may_go
 from settlement.seal import Sealer
 from terminal.remainder import id_of

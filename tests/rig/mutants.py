@@ -13,12 +13,19 @@ from settlement.centre.gateway import Gateway
 from settlement.centre.port import Centre, CentreSettlement, LateAnswer, Order
 from settlement.claim import VisitKind
 from settlement.facts import JsonValue, settlement_from_json, settlement_to_json
-from settlement.journal import Journal, Record
+from settlement.journal import Journal
+from settlement.journal_records import Intent, Record
 from settlement.lifecycle import State
 from settlement.split import SettledAmounts
 from terminal import service
-from terminal.cashier import Cashier, reason_of
+from terminal.cancelling import Cancelling
+from terminal.cashier import Cashier
+from terminal.concluding import Concluding
+from terminal.holder_lookup import Holder
+from terminal.intents import Asked
+from terminal.quoting import Worked
 from terminal.resolver import Resolver
+from terminal.settling import Settling
 from tests.rig.terminal import Kinds
 
 
@@ -72,16 +79,20 @@ class RetriesUnderTheSameMsgid(Passing):
                 raise CentreRejectedError(refused) from error
 
 
-class SendsBeforeTheIntent(Cashier):
-    """Lets the message leave before it is durable that it will."""
+class _SendsBeforeTheIntent(Settling):
+    _came: Callable[[], CentreSettlement]
 
-    def _intent(self, *given: object) -> object:  # type: ignore[override] # passed on as it came
-        intent = super()._intent(*given)  # type: ignore[arg-type] # passed on as it came
-        worked, order = given[3], given[4]
-        amounts = worked.centre.amounts  # type: ignore[attr-defined] # what it was worked out to
-        self._came: Callable[[], CentreSettlement]
+    def _intent(
+        self,
+        asked: Asked,
+        worked: Worked,
+        who: Holder,
+        evidence: Mapping[str, JsonValue],
+    ) -> Intent:
+        intent = super()._intent(asked, worked, who, evidence)
+        order, amounts = worked.order, worked.centre.amounts  # type: ignore[union-attr] # it was worked out
         try:
-            booked = self._centre.settle(order, amounts, intent.msgid)  # type: ignore[arg-type] # an order
+            booked = self._centre.settle(order, amounts, intent.msgid)  # type: ignore[arg-type] # so there is an order
         except Exception as error:  # noqa: BLE001 - told again where it belongs
             caught = error
 
@@ -109,6 +120,12 @@ class SendsBeforeTheIntent(Cashier):
             self._centre = real
 
 
+class SendsBeforeTheIntent(Cashier):
+    """Lets the message leave before it is durable that it will."""
+
+    settling_class = _SendsBeforeTheIntent
+
+
 class _Told:
     """A centre whose settlement has been asked for already."""
 
@@ -124,21 +141,23 @@ class _Told:
         return self._came()
 
 
-class TakesUnknownForFailed(Cashier):
-    """Tells the patient that it failed when nobody knows."""
-
+class _TakesUnknownForFailed(Settling):
     def _unknown(
         self, record: Record, error: CentreUnknownError, who: Credential | None
     ) -> service.Answer:
         del who
         facts: dict[str, JsonValue] = {"code": error.code, "reason": ""}
-        answer = self.conclude(record, State.REJECTED, facts, None)
+        answer = self._concluding.conclude(record, State.REJECTED, facts, None)
         return service.Answer(answer.status, answer.body, replayed=False)
 
 
-class AdoptsOverReversed(Cashier):
-    """Lets a late answer win over a reversal that is decided."""
+class TakesUnknownForFailed(Cashier):
+    """Tells the patient that it failed when nobody knows."""
 
+    settling_class = _TakesUnknownForFailed
+
+
+class _AdoptsOverReversed(Concluding):
     def _take_late(
         self, settlement_id: str, said: CentreSettlement | CentreRejectedError
     ) -> None:
@@ -148,6 +167,12 @@ class AdoptsOverReversed(Cashier):
             self.conclude(record, State.SETTLED, settlement_to_json(said), said)  # type: ignore[arg-type] # a settlement
         else:
             super()._take_late(settlement_id, said)
+
+
+class AdoptsOverReversed(Cashier):
+    """Lets a late answer win over a reversal that is decided."""
+
+    concluding_class = _AdoptsOverReversed
 
 
 class ForgetsToReverse(Resolver):
@@ -173,22 +198,25 @@ class BelievesARefusedRepeat(Resolver):
             self._cancelled(record, settled, negative)
 
 
-class GivesUpACancellation(Cashier):
-    """Says that a cancellation failed when nobody knows."""
-
-    def _send_cancellation(self, record: Record, msgid: str) -> service.Answer:
+class _GivesUpACancellation(Cancelling):
+    def send(self, record: Record, msgid: str) -> service.Answer:
         settled = settlement_from_json(record.facts["settled"])
         try:
             negative = self._centre.cancel(
                 settled, VisitKind(record.kind), record.insured_region, msgid
             )
         except (CentreRejectedError, CentreUnknownError) as error:
-            reason_of(error)
             answer = self.keep_settled(record, error)
         else:
             facts = settlement_to_json(negative)
-            answer = self.conclude(record, State.CANCELLED, facts, negative)
+            answer = self._concluding.conclude(record, State.CANCELLED, facts, negative)
         return service.Answer(answer.status, answer.body, replayed=False)
+
+
+class GivesUpACancellation(Cashier):
+    """Says that a cancellation failed when nobody knows."""
+
+    cancelling_class = _GivesUpACancellation
 
 
 class ForgetsTheRest(Cashier):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from settlement.claim import VisitKind
-from settlement.journal import Record
+from settlement.journal_records import Record
 from settlement.money import Money
 from terminal.bill import Bill, BillLine
 from tests.rig.laws import CentreRow, centre_rows, violations

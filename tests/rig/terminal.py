@@ -28,7 +28,7 @@ from settlement.policy import Pack
 from settlement.reconcile import DayReport
 from settlement.seal import Sealer
 from terminal.api import render_settlement
-from terminal.cashier import Cashier, Site
+from terminal.cashier import Cashier
 from terminal.credentials import ShownCredential
 from terminal.day import GroupKey, reconcile_day
 from terminal.deck import Deck
@@ -36,6 +36,7 @@ from terminal.desk import CardDesk
 from terminal.device import JournalDevice, number_of
 from terminal.disk_room import DiskRoom
 from terminal.resolver import Resolver, ResolverSettings
+from terminal.site import Site
 from terminal.views import SettlementView
 from tests.rig.clock import DAWN, ZONE, Clock, TerminalClock
 from tests.rig.network import Network, SimWire

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from settlement.journal import Answer, Intent, Journal, Record
+from settlement.journal import Journal
 from settlement.journal_errors import (
     IllegalStepError,
     IntentKnownError,
@@ -19,6 +19,7 @@ from settlement.journal_errors import (
     JournalLockedError,
     UnknownSettlementError,
 )
+from settlement.journal_records import Answer, Intent, Record
 from settlement.ledger import Account, Entry, Posting, entry_for
 from settlement.lifecycle import State
 from settlement.money import Money

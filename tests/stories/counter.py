@@ -34,12 +34,13 @@ from settlement.reconcile import DayReport
 from settlement.seal import Sealer
 from terminal.api import render_settlement
 from terminal.bill import Bill, BillLine
-from terminal.cashier import Cashier, Site
+from terminal.cashier import Cashier
 from terminal.credentials import ShownCredential
 from terminal.day import GroupKey, reconcile_day
 from terminal.deck import Deck
 from terminal.desk import CardDesk, DeskSettings
 from terminal.resolver import Resolver, ResolverSettings
+from terminal.site import Site
 from terminal.views import CardState, SettlementView
 from tests.terminal.small_centre import SmallCentre
 

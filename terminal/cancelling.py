@@ -1,0 +1,144 @@
+"""Taking a settlement back whole: asked here, or made at the centre and taken over."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+from settlement.centre.errors import CentreError, CentreUnknownError
+from settlement.centre.port import Centre, CentreSettlement
+from settlement.claim import VisitKind
+from settlement.facts import JsonValue, settlement_from_json, settlement_to_json
+from settlement.journal import Journal
+from settlement.journal_records import Answer, Record
+from settlement.lifecycle import State
+from terminal import service
+from terminal.concluding import Concluding, reason_of
+from terminal.errors import NotCancelledThereError
+from terminal.looking_up import LookingUp
+from terminal.replays import replayed
+from terminal.reservations import Reservations
+from terminal.telling import Telling
+from terminal.views import SettlementView
+
+
+class Cancelling:
+    """Takes settlements back, each once under its key."""
+
+    def __init__(  # noqa: PLR0913 - what a cancellation goes through, each by name
+        self,
+        *,
+        centre: Centre,
+        journal: Journal,
+        reservations: Reservations,
+        concluding: Concluding,
+        looking_up: LookingUp,
+        telling: Telling,
+        wake: Callable[[], None],
+    ) -> None:
+        """Take what it works with; *wake*: lets the worker look at an unknown."""
+        self._centre = centre
+        self._journal = journal
+        self._reservations = reservations
+        self._concluding = concluding
+        self._looking_up = looking_up
+        self._telling = telling
+        self._wake = wake
+
+    def cancel(self, settlement_id: str, *, key: str, digest: str) -> service.Answer:
+        """Take a settlement back whole (2208, 2103), once under *key*."""
+        again = replayed(self._journal, key, digest)
+        if again is not None:
+            return again
+        names = (f"key:{key}", f"cancel:{settlement_id}")
+        with self._reservations.reserved(settlement_id, *names):
+            again = replayed(self._journal, key, digest)
+            if again is not None:
+                return again
+            record = self._looking_up.record(settlement_id)
+            msgid = self._journal.next_msgid()
+            record = self._journal.claim_cancellation(
+                settlement_id, key, digest, {"msgid": msgid}
+            )
+            self._telling.tell(record)
+            return self.send(record, msgid)
+
+    def send(self, record: Record, msgid: str) -> service.Answer:
+        """Send a cancellation whose decision is durable."""
+        settled = settlement_from_json(record.facts["settled"])
+        try:
+            negative = self._centre.cancel(
+                settled,
+                VisitKind(record.kind),
+                record.insured_region,
+                msgid,
+                self._concluding.listen(record),
+            )
+        except CentreUnknownError as error:
+            self._journal.note(
+                "cancellation-unknown", {"why": error.why}, record.settlement_id
+            )
+            self._wake()
+            return service.Answer(202, self._telling.body(record), replayed=False)
+        except CentreError as error:
+            answer = self.keep_settled(record, error)
+        else:
+            answer = self._concluding.conclude(
+                record, State.CANCELLED, settlement_to_json(negative), negative
+            )
+        return service.Answer(answer.status, answer.body, replayed=False)
+
+    def keep_settled(self, record: Record, error: CentreError) -> Answer:
+        """Say that a cancellation was refused: the settlement stands as it was."""
+        refused: dict[str, JsonValue] = {
+            **record.facts["settled"],
+            "cancellation_refused": error.code,
+            "reason": reason_of(error),
+        }
+        return self._concluding.conclude(record, State.SETTLED, refused, None)
+
+    def adopt(self, settlement_id: str, *, reason: str) -> SettlementView:
+        """Take over a cancellation that was made at the centre itself.
+
+        Args:
+            settlement_id: Which settlement of ours the centre has taken back.
+            reason: Why a person believes that it is rightly so; chained with it.
+
+        Raises:
+            SettlementNotFoundError: no settlement has that id.
+            NotCancelledThereError: the centre has not taken it back, or has no record
+                of it, or ours does not stand as settled.
+            CentreError: the centre could not be asked.
+        """
+        with self._reservations.reserved(settlement_id, f"cancel:{settlement_id}"):
+            record = self._looking_up.record(settlement_id)
+            negative = self._cancelled_there(record)
+            facts: dict[str, JsonValue] = {"msgid": negative.msgid, "adopted": reason}
+            if record.state is State.QUARANTINED:
+                record = self._journal.advance(settlement_id, State.CANCELLING, facts)
+            else:
+                key = f"adopted/{settlement_id}"
+                digest = hashlib.sha256(key.encode()).hexdigest()
+                record = self._journal.claim_cancellation(
+                    settlement_id, key, digest, facts
+                )
+            ended = {**settlement_to_json(negative), "resolved_by": "adopted"}
+            self._concluding.conclude(record, State.CANCELLED, ended, negative)
+        return self._looking_up.settlement(settlement_id)
+
+    def _cancelled_there(self, record: Record) -> CentreSettlement:
+        """Return the centre's own negative record of a settlement of ours."""
+        doubted = record.state is State.QUARANTINED and "cancelling" in record.facts
+        if record.state is not State.SETTLED and not doubted:
+            raise NotCancelledThereError(record.settlement_id)
+        settled = settlement_from_json(record.facts["settled"])
+        now = self._centre.settlement(
+            record.person_id,
+            record.insured_region,
+            settled.visit_id,
+            settled.settlement_id,
+        )
+        negative = self._centre.find_cancellation(settled, record.insured_region)
+        if not now.refunded or negative is None:
+            raise NotCancelledThereError(record.settlement_id)
+        return negative
