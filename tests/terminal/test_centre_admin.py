@@ -116,6 +116,8 @@ def test_a_day_is_exported_as_parquet_and_never_over_a_file(
         (row,) = rows.fetchall()
     assert (done.exit_code, again.exit_code) == (0, 2)
     assert row[0] == settled.settlement_id
+    assert None not in row  # what a settlement does not cancel is empty, not missing
+    assert [path.name for path in tmp_path.glob("*day*")] == ["day.parquet"]
     assert list(told) == [*WORDS, *FEN]
     assert {str(told[name]) for name in FEN} == {"BIGINT"}
 
