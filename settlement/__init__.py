@@ -40,6 +40,7 @@ journal_sweep  the same proof in one quick pass, which names nothing
 lean_sqlite    sqlite-utils without the analytics it would pull in
 filelock    one process at a time
 journal_errors  what can go wrong with the record
+ciphers     the ciphers a personal field may be sealed with
 seal        personal fields encrypted at rest, and the keyed hash to find them by
 nhsa        the national interface's field table, the only home of its names
 centre/     the central ledger: gateway (client), book and server (reference centre)

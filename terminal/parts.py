@@ -86,7 +86,10 @@ def build_parts(settings: Settings) -> Iterator[Parts]:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         journal = Journal.open(
             settings.journal_file,
-            sealer=Sealer(load_or_create_key(settings.journal_key_file)),
+            sealer=Sealer(
+                load_or_create_key(settings.journal_key_file),
+                cipher=load_province(settings.centre.province).sealing,
+            ),
             institution=settings.site.institution_code,
             terminal_no=settings.site.terminal_no,
             now=now,
