@@ -13,6 +13,8 @@ import hmac
 import os
 import secrets
 import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -34,6 +36,7 @@ _KEY_ID_BYTES = 4
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
 _SM4_KEY_BYTES = 16
+_OUTER_ID_BYTES = 8
 #: How a field begins that says what sealed it. A nonce of the older form begins so
 #: once in 65 536 times, and is told apart by what opens.
 _MARK = b"\xf5\x01"
@@ -91,20 +94,49 @@ class Sm4Gcm:
         return opening.update(text) + opening.finalize()
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class DataKey:
+    """A key that seals fields, and its id: eight hexadecimal digits."""
+
+    key_id: str
+    key: bytes
+
+    @classmethod
+    def fresh(cls) -> DataKey:
+        """Make a random one; no journal has seen its id, which is not the first's."""
+        number = 1 + secrets.randbelow(256**_KEY_ID_BYTES - 1)
+        return cls(f"{number:08x}", secrets.token_bytes(KEY_BYTES))
+
+
 class Sealer:
     """Seals and opens short texts.
 
     Args:
-        key: 32 bytes; what is sealed, found and anchored hangs on it.
+        key: 32 bytes, the first of its journal: what is found and anchored hangs on
+            it for good.
+        later: those that came after it; the last one seals what is new.
+        outer: names what wraps them, as the journal notes it; empty: nothing does.
         cipher: seals what is new; what is there opens under either.
     """
 
-    def __init__(self, key: bytes, *, cipher: CipherName = CipherName.AES_GCM) -> None:
-        if len(key) != KEY_BYTES:
+    def __init__(
+        self,
+        key: bytes,
+        *,
+        later: Sequence[DataKey] = (),
+        outer: str = "",
+        cipher: CipherName = CipherName.AES_GCM,
+    ) -> None:
+        keys = (DataKey(FIRST_KEY, key), *later)
+        if any(len(each.key) != KEY_BYTES for each in keys):
             msg = f"a sealing key has {KEY_BYTES} bytes"
             raise AssertionError(msg)
-        self._aeads = _aeads(FIRST_KEY, key)
-        self._header = _header(cipher, FIRST_KEY)
+        self._aeads: dict[bytes, Aead] = {}
+        for each in keys:
+            self._aeads |= _aeads(each)
+        self.key_ids = tuple(each.key_id for each in keys)  #: oldest first
+        self.outer = outer
+        self._header = _header(cipher, self.key_ids[-1])
         self._hash_key = _derived(key, b"find")
         self.anchor_key = _derived(key, b"anchor")
 
@@ -145,13 +177,13 @@ def _header(cipher: CipherName, key_id: str) -> bytes:
     return _MARK + _CIPHER_BYTES[cipher] + bytes.fromhex(key_id)
 
 
-def _aeads(key_id: str, key: bytes) -> dict[bytes, Aead]:
+def _aeads(of: DataKey) -> dict[bytes, Aead]:
     """Return what opens under one key, by how a field sealed with it begins."""
+    aes = AESGCM(_derived(of.key, b"seal"))
+    sm4 = Sm4Gcm(_derived(of.key, b"seal sm4", _SM4_KEY_BYTES))
     return {
-        _header(CipherName.AES_GCM, key_id): AESGCM(_derived(key, b"seal")),
-        _header(CipherName.SM4_GCM, key_id): Sm4Gcm(
-            _derived(key, b"seal sm4", _SM4_KEY_BYTES)
-        ),
+        _header(CipherName.AES_GCM, of.key_id): aes,
+        _header(CipherName.SM4_GCM, of.key_id): sm4,
     }
 
 
@@ -164,6 +196,36 @@ def _opened(aead: Aead, sealed: bytes, context: bytes) -> str:
         raise InvalidTag from error
 
 
+class KnownOuterKey:
+    """An outer key this process holds: AES-256-GCM under what is derived from it.
+
+    Args:
+        key: 32 bytes.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._aead = AESGCM(_derived(key, b"wrap"))
+        self.key_id = _derived(key, b"outer id", _OUTER_ID_BYTES).hex()
+
+    def wrap(self, plain: bytes, context: bytes) -> bytes:
+        """Encrypt *plain*, and authenticate it with *context*."""
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        return nonce + self._aead.encrypt(nonce, plain, context)
+
+    def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
+        """Return what was wrapped for *context*.
+
+        Raises:
+            KeyFileError: it was not wrapped by this key.
+        """
+        nonce, box = wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:]
+        try:
+            return self._aead.decrypt(nonce, box, context)
+        except (InvalidTag, ValueError) as error:
+            msg, problem = "around the ring", "it does not open the ring of keys"
+            raise KeyFileError(msg, problem) from error
+
+
 def load_or_create_key(path: Path) -> bytes:
     """Read the key file; make a random one for its owner's eyes only if missing.
 
@@ -173,7 +235,7 @@ def load_or_create_key(path: Path) -> bytes:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        return _read_key(path)
+        return read_key(path)
     key = secrets.token_bytes(KEY_BYTES)
     with os.fdopen(handle, "wb") as file:
         file.write(key)
@@ -182,7 +244,13 @@ def load_or_create_key(path: Path) -> bytes:
     return key
 
 
-def _read_key(path: Path) -> bytes:
+def read_key(path: Path) -> bytes:
+    """Read the key file.
+
+    Raises:
+        KeyFileError: wrong length, or others can read it.
+        OSError: it is not there.
+    """
     others = stat.S_IRWXG | stat.S_IRWXO
     if os.name == "posix" and path.stat().st_mode & others:
         raise KeyFileError(path.name, "others can read it (chmod 600 is expected)")

@@ -1,0 +1,108 @@
+"""The keys of the journal, from settings: to read, to write, and a new one."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+
+from config.provinces import load_province
+from config.settings import Settings
+from settlement.filelock import FileLock
+from settlement.journal import Journal
+from settlement.journal_errors import OuterKeyError
+from settlement.journal_opening import judge
+from settlement.key_ring import KeyRing, Rotated
+from settlement.outer_key import KeySource, KeySourceName
+from settlement.seal import Sealer
+
+
+def sealer_to_read(
+    settings: Settings, journal: Path | None = None, key: Path | None = None
+) -> Sealer:
+    """Open the keys of a journal; nothing is made.
+
+    Args:
+        settings: where it is, and where its outer key is kept.
+        journal: its file, or that of a copy; None: the configured one.
+        key: the file of its outer key; None: ``journal.key`` beside it.
+
+    Raises:
+        JournalError: ring or outer key is not there, or not as it must be.
+    """
+    path = journal or settings.journal_file
+    key = key or path.with_name(settings.journal_key_file.name)
+    return _ring(settings, path, key).open(KeySourceName.FILE).sealer()
+
+
+def sealer_to_write(settings: Settings) -> Sealer:
+    """Open the keys of the configured journal; make those of a new one.
+
+    Raises:
+        JournalLockedError: another process has the journal.
+        JournalError: as ``sealer_to_read``.
+        OSError: the disk does not take them.
+    """
+    path = settings.journal_file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = _lock_of(path)
+    try:
+        ring = _ring(settings, path, settings.journal_key_file)
+        opened = ring.open_or_make(KeySourceName.FILE, _clock(settings))
+    finally:
+        lock.release()
+    return opened.sealer(load_province(settings.centre.province).sealing)
+
+
+def rotate(settings: Settings, to: KeySourceName | None, *, outer: bool) -> Rotated:
+    """Add a data key to the configured journal, and give it a new outer key if asked.
+
+    Args:
+        settings: where the journal is.
+        to: where a new outer key is kept; None: where the one in force is.
+        outer: make a new outer key too.
+
+    Raises:
+        JournalLockedError: a daemon has the journal; nothing was changed.
+        JournalDamagedError: the journal is; nothing was changed.
+        JournalError, OSError: the keys in force cannot be had, or the disk does not
+            take new ones; the old ring is in force.
+    """
+    path = settings.journal_file
+    now = _clock(settings)
+    lock = _lock_of(path)
+    try:
+        ring = _ring(settings, path, settings.journal_key_file)
+        judge(path, ring.open(ring.source).sealer())
+        place = (to or ring.source) if outer else None
+        rotated = ring.rotate(now, place)
+        sealer = ring.open(ring.source).sealer()
+    finally:
+        lock.release()
+    # Opening notes it in the chain; a daemon that was quicker has noted it itself.
+    Journal.open(
+        path,
+        sealer=sealer,
+        institution=settings.site.institution_code,
+        terminal_no=settings.site.terminal_no,
+        now=now,
+    ).close()
+    return rotated
+
+
+def _lock_of(journal: Path) -> FileLock:
+    """Take the lock that whoever writes a journal holds."""
+    return FileLock.take(journal.with_name(journal.name + ".lock"))
+
+
+def _ring(settings: Settings, journal: Path, key: Path) -> KeyRing:
+    def source_of(name: KeySourceName) -> KeySource:
+        problem = f"this program keeps none there for {settings.site.terminal_no}"
+        raise OuterKeyError(name, problem)
+
+    return KeyRing(journal, key, source_of)
+
+
+def _clock(settings: Settings) -> Callable[[], dt.datetime]:
+    zone = settings.site.timezone
+    return lambda: dt.datetime.now(zone)
