@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from config.provinces import load_province
 from config.settings import Settings
+from reader.errors import KeyServiceError
+from reader.providers.pkcs11_token import Token
 from settlement.filelock import FileLock
 from settlement.journal import Journal
 from settlement.journal_errors import OuterKeyError
@@ -15,6 +18,8 @@ from settlement.journal_opening import judge
 from settlement.key_ring import KeyRing, Rotated
 from settlement.outer_key import KeySource, KeySourceName
 from settlement.seal import Sealer
+from terminal.keyring_key import KeyringKeys, system_keyring
+from terminal.token_key import TokenKeys
 
 
 def sealer_to_read(
@@ -31,8 +36,11 @@ def sealer_to_read(
         JournalError: ring or outer key is not there, or not as it must be.
     """
     path = journal or settings.journal_file
-    key = key or path.with_name(settings.journal_key_file.name)
-    return _ring(settings, path, key).open(KeySourceName.FILE).sealer()
+    # Who names the file of a key has it in a file.
+    source = settings.journal.key_source if key is None else KeySourceName.FILE
+    beside = path.with_name(settings.journal_key_file.name)
+    with _ring(settings, path, key or beside) as ring:
+        return ring.open(source).sealer()
 
 
 def sealer_to_write(settings: Settings) -> Sealer:
@@ -47,8 +55,9 @@ def sealer_to_write(settings: Settings) -> Sealer:
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = _lock_of(path)
     try:
-        ring = _ring(settings, path, settings.journal_key_file)
-        opened = ring.open_or_make(KeySourceName.FILE, _clock(settings))
+        with _ring(settings, path, settings.journal_key_file) as ring:
+            source = settings.journal.key_source
+            opened = ring.open_or_make(source, _clock(settings))
     finally:
         lock.release()
     return opened.sealer(load_province(settings.centre.province).sealing)
@@ -72,11 +81,11 @@ def rotate(settings: Settings, to: KeySourceName | None, *, outer: bool) -> Rota
     now = _clock(settings)
     lock = _lock_of(path)
     try:
-        ring = _ring(settings, path, settings.journal_key_file)
-        judge(path, ring.open(ring.source).sealer())
-        place = (to or ring.source) if outer else None
-        rotated = ring.rotate(now, place)
-        sealer = ring.open(ring.source).sealer()
+        with _ring(settings, path, settings.journal_key_file) as ring:
+            judge(path, ring.open(ring.source).sealer())
+            place = (to or ring.source) if outer else None
+            rotated = ring.rotate(now, place)
+            sealer = ring.open(ring.source).sealer()
     finally:
         lock.release()
     # Opening notes it in the chain; a daemon that was quicker has noted it itself.
@@ -95,12 +104,35 @@ def _lock_of(journal: Path) -> FileLock:
     return FileLock.take(journal.with_name(journal.name + ".lock"))
 
 
-def _ring(settings: Settings, journal: Path, key: Path) -> KeyRing:
-    def source_of(name: KeySourceName) -> KeySource:
-        problem = f"this program keeps none there for {settings.site.terminal_no}"
-        raise OuterKeyError(name, problem)
+@contextmanager
+def _ring(settings: Settings, journal: Path, key: Path) -> Iterator[KeyRing]:
+    """Lend the ring of a journal; a token is let go afterwards."""
+    with ExitStack() as stack:
 
-    return KeyRing(journal, key, source_of)
+        def source_of(name: KeySourceName) -> KeySource:
+            if name is KeySourceName.KEYRING:
+                return KeyringKeys(system_keyring())
+            token = _token(settings)
+            stack.callback(token.forget)
+            return TokenKeys(token)
+
+        yield KeyRing(journal, key, source_of)
+
+
+def _token(settings: Settings) -> Token:
+    journal = settings.journal
+    if not (journal.hsm_module and journal.hsm_token and journal.hsm_pin):
+        problem = "set journal.hsm_module, journal.hsm_token and journal.hsm_pin"
+        raise OuterKeyError(KeySourceName.PKCS11, problem)
+    try:
+        return Token(
+            journal.hsm_module,
+            journal.hsm_token,
+            journal.hsm_pin.encode(),
+            writes=True,
+        )
+    except KeyServiceError as error:
+        raise OuterKeyError(KeySourceName.PKCS11, str(error)) from error
 
 
 def _clock(settings: Settings) -> Callable[[], dt.datetime]:

@@ -117,6 +117,11 @@ def run_journal_rotate_key(
             "Keep a copy of the new outer key apart from the journal; the one before "
             "still opens old backups."
         )
+    if rotated.source is not settings.journal.key_source:
+        click.echo(
+            f"! set journal.key_source to {rotated.source} before the terminal starts: "
+            "it does not open the journal otherwise."
+        )
     click.echo(f"Back up {ring} with the journal: journal backup does.")
     return verdict(good=True)
 
