@@ -929,6 +929,38 @@ def journal_drill(
     ctx.exit(run_journal_drill(load_settings(config), copy, as_json=as_json))
 
 
+@journal.command(
+    "rotate-key", epilog="Example: run_terminal.py journal rotate-key --outer"
+)
+@click.option("--outer", is_flag=True, help="Make a new outer key too.")
+@click.option(
+    "--to",
+    type=click.Choice(["file", "keyring", "pkcs11"]),
+    help="With --outer: keep the new one there; else where the one in force is.",
+)
+@config_option
+@click.pass_context
+def journal_rotate_key(
+    ctx: click.Context, *, outer: bool, to: str | None, config: Path | None
+) -> None:
+    """Seal what is new under a new key; what is there goes on opening.
+
+    With --outer the key around the keys is made anew as well; the one before is kept
+    beside it for old backups. Stop the terminal first: while it runs this is refused
+    (journal-locked) and nothing is changed.
+
+    Exit codes: 0 done and noted in the journal, 2 could not run.
+    """
+    from settlement.outer_key import KeySourceName
+    from terminal.commands.journal import run_journal_rotate_key
+
+    if to is not None and not outer:
+        msg = "--to says where a new outer key is kept; say --outer too"
+        raise click.UsageError(msg)
+    place = None if to is None else KeySourceName(to)
+    ctx.exit(run_journal_rotate_key(load_settings(config), place, outer=outer))
+
+
 @main.group()
 def catalogue() -> None:
     """Look after the catalogue of items: import, show, search."""

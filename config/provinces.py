@@ -9,6 +9,7 @@ from config.errors import ProvinceError
 from config.toml_table import Table, read
 from settlement.centre.port import StatementVerdict
 from settlement.centre.profile import CaInfoName, DialectName, FileForm, Profile
+from settlement.ciphers import CipherName
 from settlement.reconcile import RefundCounting
 
 FOLDER = Path(__file__).parent / "provinces"
@@ -74,7 +75,15 @@ def _profile(name: str, table: Table) -> Profile:
         repeated_words=table.texts("repeated_words"),
         sign_in_words=table.texts("sign_in_words"),
         fenced_words=table.texts("fenced_words"),
+        sealing=_sealing(table),
     )
+
+
+def _sealing(table: Table) -> CipherName:
+    """Take the cipher; a province that says nothing has AES-GCM."""
+    if not table.has("sealing"):
+        return CipherName.AES_GCM
+    return table.word("sealing", CipherName)
 
 
 def _extra(table: Table) -> dict[str, str]:

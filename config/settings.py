@@ -34,6 +34,7 @@ from config.credentials import CredentialSettings, take_credentials
 from config.provinces import REFERENCE
 from config.taker import CONFIG_VARIABLE, DEFAULT, Effective, Taker
 from settlement.claim import Tier
+from settlement.outer_key import KeySourceName
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -46,7 +47,7 @@ MAX_TERMINAL_NO = 9
 
 _SECTIONS = (
     *("server", "site", "centre", "reader", "keys", "pin"),
-    *("credentials", "policy", "packs", "tokens"),
+    *("journal", "credentials", "policy", "packs", "tokens"),
 )
 _REGION_BEGIN = re.compile(r"\d{2,6}", re.ASCII)
 _PUBLIC_KEY_BYTES = 32
@@ -145,6 +146,16 @@ class PackSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class JournalSettings:
+    """``[journal]``: where the key around the journal's keys is kept."""
+
+    key_source: KeySourceName
+    hsm_module: str  #: path of the vendor's library
+    hsm_token: str  #: label of the token
+    hsm_pin: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything a site sets up."""
 
@@ -161,6 +172,7 @@ class Settings:
     reader: ReaderSettings
     keys: KeySettings
     pin: PinSettings
+    journal: JournalSettings
     credentials: CredentialSettings
     policy: PolicySettings
     packs: PackSettings
@@ -288,6 +300,7 @@ def _settings(take: Taker) -> Settings:
         reader=(reader := take_reader(take, demonstration=demo)),
         keys=take_keys(take, reader, demonstration=demo),
         pin=take_pin(take, demonstration=demo),
+        journal=_journal(take),
         credentials=take_credentials(take, demonstration=demo),
         policy=PolicySettings(
             on_difference=take.word("policy.on_difference", OnDifference.ASK),
@@ -304,6 +317,21 @@ def _settings(take: Taker) -> Settings:
         config_file=take.path_of_file,
         effective=tuple(take.effective),
     )
+
+
+def _journal(take: Taker) -> JournalSettings:
+    found = JournalSettings(
+        key_source=take.word("journal.key_source", KeySourceName.FILE),
+        hsm_module=take.text("journal.hsm_module", ""),
+        hsm_token=take.text("journal.hsm_token", ""),
+        hsm_pin=take.secret("journal.hsm_pin"),
+    )
+    if found.key_source is KeySourceName.PKCS11:
+        for name in ("hsm_module", "hsm_token", "hsm_pin"):
+            if not getattr(found, name):
+                problem = "is missing; journal.key_source is pkcs11"
+                take.refuse(f"journal.{name}", problem)
+    return found
 
 
 def _public_keys(take: Taker, key: str) -> Mapping[str, bytes]:

@@ -42,6 +42,11 @@ journal_sweep  the same proof in one quick pass, which names nothing
 lean_sqlite    sqlite-utils without the analytics it would pull in
 filelock    one process at a time
 journal_errors  what can go wrong with the record
+ciphers     the ciphers a personal field may be sealed with
+outer_key   the key around the keys, as a protocol, and where it may be kept
+key_ring    the ring of a journal's keys, wrapped; a rotation adds one
+key_files   outer keys in a file beside the journal, and those before it
+durable_files  small files that are whole whenever the power goes
 seal        personal fields encrypted at rest, and the keyed hash to find them by
 nhsa        the national interface's field table, the only home of its names
 centre/     the central ledger: gateway (client), book and server (reference centre)

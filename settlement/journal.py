@@ -32,6 +32,7 @@ from settlement.journal_errors import (
     IntentKnownError,
     JournalDamagedError,
     JournalStoppedError,
+    KeyFileError,
 )
 from settlement.journal_opening import Opening, judge
 from settlement.journal_reading import JournalReading
@@ -45,6 +46,7 @@ from settlement.journal_records import (
     preview,
     stepped,
 )
+from settlement.key_ring import ROTATED, last_rotation, ring_path
 from settlement.lean_sqlite import Database
 from settlement.ledger import Entry, Posting
 from settlement.lifecycle import OPEN, State, may_go
@@ -457,11 +459,33 @@ class Journal:
                 facts["anchored"] = found.anchored
             with self._transaction():
                 self._append_note(found.note, {"facts": facts}, None)
+        self._note_keys()
         self._anchor_file = Anchor(self._path, self._sealer.anchor_key)
         try:
             self._anchor_file.begin(self._head)
         except OSError as error:
             self._stopped = type(error).__name__
+
+    def _note_keys(self) -> None:
+        """Note keys that came since the journal was open last; ids, never keys.
+
+        Raises:
+            KeyFileError: what is here was sealed under a key that is not.
+        """
+        keys, outer = self._sealer.key_ids, self._sealer.outer
+        noted = last_rotation(self._db.conn)
+        if noted is None and len(keys) == 1:
+            return
+        if noted is not None:
+            if noted[0] not in keys:
+                problem = f"it lacks the key {noted[0]} that sealed what is here"
+                name = ring_path(self._path).name
+                raise KeyFileError(name, problem)
+            if noted == (keys[-1], outer):
+                return
+        facts: dict[str, JsonValue] = {"keys": [*keys], "outer": outer}
+        with self._transaction():
+            self._append_note(ROTATED, {"facts": facts}, None)
 
     def _end(self) -> None:
         self._anchor_file.close()

@@ -1,8 +1,9 @@
 """A copy of the journal while it is written, and the proof that the copy is one.
 
 A copy takes its own anchor along, so that it proves itself whole like the journal
-does. What was settled after it is not in it: the centre knows that, and fences a
-terminal that goes on from an old copy until a person has seen to it.
+does, and the ring of keys as it is; the key around the ring is kept elsewhere. What
+was settled after the copy is not in it: the centre knows that, and fences a terminal
+that goes on from an old copy until a person has seen to it.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from settlement.chain import GENESIS, Anchor, Head, anchor_path, read_anchor
-from settlement.journal_errors import BackupError
+from settlement.durable_files import DurableFiles
+from settlement.journal_errors import BackupError, KeyFileError
 from settlement.journal_proof import Verdict, verify
+from settlement.key_ring import last_rotation, read_ring, ring_path
 from settlement.seal import Sealer
 
 #: Pages between two looks at whether the writer waits.
@@ -28,11 +31,12 @@ class Drill:
 
     verdict: Verdict  #: of the copy alone
     behind: int | None  #: entries the journal has more; None: it is not this one's
+    ring_problem: str = ""  #: what is wrong with the copy's ring of keys
 
     @property
     def ok(self) -> bool:
-        """True if the copy is whole and goes on into the journal."""
-        return self.verdict.ok and self.behind is not None
+        """True if the copy is whole, has its keys and goes on into the journal."""
+        return self.verdict.ok and self.behind is not None and not self.ring_problem
 
 
 def back_up(journal: Path, to: Path, sealer: Sealer) -> Head:
@@ -50,7 +54,7 @@ def back_up(journal: Path, to: Path, sealer: Sealer) -> Head:
         BackupError: the copy is there already, or does not prove itself.
         OSError: it cannot be written.
     """
-    for taken in (to, anchor_path(to)):
+    for taken in (to, anchor_path(to), ring_path(to)):
         if taken.exists():
             raise BackupError(to.name, f"{taken.name} is there already")
     unfinished = to.with_name(to.name + ".unfinished")
@@ -68,11 +72,14 @@ def back_up(journal: Path, to: Path, sealer: Sealer) -> Head:
             raise BackupError(to.name, problem)  # noqa: TRY301 - what is left is removed
         with unfinished.open("rb") as file:
             os.fsync(file.fileno())
+        # Read after the copy was made: a ring only grows, so it has every key of it.
+        if ring_path(journal).exists():
+            DurableFiles().write(ring_path(to), ring_path(journal).read_bytes())
         # The anchor first: a copy is never there without its own.
         anchor_path(unfinished).rename(anchor_path(to))
         unfinished.rename(to)
     except BaseException:
-        for left in (unfinished, anchor_path(unfinished)):
+        for left in (unfinished, anchor_path(unfinished), ring_path(to)):
             left.unlink(missing_ok=True)
         raise
     return head
@@ -90,7 +97,21 @@ def drill(copy: Path, journal: Path, sealer: Sealer) -> Drill:
     anchored = read_anchor(copy, sealer.anchor_key)
     goes_on = _holds(journal, verdict.head) and anchored == verdict.head
     behind = _head(journal).seq - verdict.head.seq
-    return Drill(verdict, behind if goes_on else None)
+    problem = _ring_problem(copy) if verdict.ok else ""
+    return Drill(verdict, behind if goes_on else None, problem)
+
+
+def _ring_problem(copy: Path) -> str:
+    """Say whether the ring beside a copy lacks the key that it noted last."""
+    with closing(_reading(copy)) as db:
+        noted = last_rotation(db)
+    try:
+        ring = read_ring(ring_path(copy))
+    except KeyFileError as error:
+        return str(error)
+    if noted is not None and (ring is None or noted[0] not in ring.key_ids):
+        return f"{ring_path(copy).name} lacks the key {noted[0]}, or is not there"
+    return ""
 
 
 def _problem(copy: Path, head: Head, anchored: Head | None, sealer: Sealer) -> str:

@@ -6,6 +6,7 @@ JournalError                  the root
 ├── BackupError               a copy was not made, because it would not prove itself
 ├── JournalStoppedError       the disk failed; nothing more is written or promised
 ├── KeyFileError              the file of the sealing key is missing a property
+├── OuterKeyError             the key around the keys is not where the site says
 ├── IllegalStepError          the drawing of states has no such arrow
 ├── IntentKnownError          the key or the bill has a living settlement
 └── UnknownSettlementError    no settlement has that id
@@ -80,6 +81,18 @@ class KeyFileError(JournalError):
         super().__init__(
             f"The key file {name}: {problem}. Restore it from the safe copy; without "
             "it sealed fields cannot be read."
+        )
+
+
+class OuterKeyError(JournalError):
+    """The key that wraps the journal's keys cannot be had."""
+
+    code = "outer-key-unavailable"
+
+    def __init__(self, source: str, problem: str) -> None:
+        super().__init__(
+            f"The journal's outer key ({source}): {problem}. Nothing was changed; "
+            "the journal is not opened without it."
         )
 
 

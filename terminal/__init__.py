@@ -45,6 +45,9 @@ remainder  what stays when a part goes back, owed until it is settled
 day        the end of the day: 3201, 3202, differences
 demo       one whole settlement without a browser
 centre_keys  the reference centre's pair of keys
+journal_keys  the keys of the journal, from settings
+keyring_key  its outer key in the system's keyring
+token_key  its outer key in a PKCS#11 token
 disk_room  room on the disk: told in time, and kept for what is under way
 device     this terminal as a centre tells it from copies of itself
 parts      the one place that wires real parts from settings

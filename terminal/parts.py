@@ -26,7 +26,6 @@ from settlement.journal import Journal
 from settlement.nhsa import CLEARING_TYPE
 from settlement.policy import Pack
 from settlement.reconcile import DayReport
-from settlement.seal import Sealer, load_or_create_key
 from terminal.announce import Announcer
 from terminal.api import render_settlement
 from terminal.card_files import device_no_of
@@ -43,6 +42,7 @@ from terminal.desk import CardDesk
 from terminal.device import JournalDevice, number_of
 from terminal.disk_room import DiskRoom
 from terminal.events import EventHub
+from terminal.journal_keys import sealer_to_write
 from terminal.metrics import Metrics
 from terminal.resolver import Resolver, ResolverSettings
 from terminal.site import Site
@@ -87,7 +87,7 @@ def build_parts(settings: Settings) -> Iterator[Parts]:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         journal = Journal.open(
             settings.journal_file,
-            sealer=Sealer(load_or_create_key(settings.journal_key_file)),
+            sealer=sealer_to_write(settings),
             institution=settings.site.institution_code,
             terminal_no=settings.site.terminal_no,
             now=now,

@@ -228,6 +228,9 @@ TABLE: Mapping[str, Row] = {
     ),
     "journal-stopped": Row(_DOWN, "The journal stopped", _JOURNAL_OFF, undecided=True),
     "key-file-invalid": Row(_BROKEN, "The key file is not valid", _ASK_ADMIN),
+    "outer-key-unavailable": Row(
+        _BROKEN, "The journal's outer key is out of reach", _ASK_ADMIN
+    ),
     "settlement-step-refused": Row(
         _CONFLICT,
         "The settlement's state does not allow this",

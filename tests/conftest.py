@@ -41,6 +41,15 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     logging.getLogger("terminal").setLevel(logging.INFO)
 
 
+@pytest.fixture(scope="session")
+def token(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Make a token of SoftHSM2: one a run, as its library is set up only once."""
+    from tests.reader.hsm import make_token, require_softhsm  # noqa: PLC0415 - as above
+
+    require_softhsm()
+    make_token(tmp_path_factory.mktemp("hsm"))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let the search come after everything that logs.
 

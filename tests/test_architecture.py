@@ -86,7 +86,8 @@ MAKES_CODE = {"settlement.program"}
 IMPORTERS: dict[str, set[str] | str | tuple[str, ...]] = {
     "smartcard": {"reader.links.pcsc"},
     "serial": {"reader.links.serial_port"},
-    "PyKCS11": {"reader.providers.pkcs11"},
+    "PyKCS11": {"reader.providers.pkcs11_token"},
+    "keyring": {"terminal.keyring_key"},
     "typst": {"terminal.receipt"},
     "sqlite_utils": {"settlement.lean_sqlite", "config.catalogue_store"},
     "urllib3": {

@@ -1,4 +1,4 @@
-"""Card keys in an HSM through PKCS#11: the only importer of PyKCS11.
+"""Card keys in an HSM through PKCS#11.
 
 A root never leaves the HSM, and neither does anything derived from it: each level is a
 key of its own in the HSM's memory, made by C_DeriveKey from the factor and its
@@ -7,7 +7,6 @@ complement, and gone with the session. What comes out is the proof.
 
 from __future__ import annotations
 
-import importlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,9 +16,9 @@ from reader.crypto import Algorithm
 from reader.errors import KeyServiceError, KeyUnavailableError
 from reader.keys import CardContext, Question, SecuredCommand
 from reader.profile import Key
+from reader.providers.pkcs11_token import Token, import_pykcs11
 
 _BLOCK = 8
-_MISSING = "PyKCS11 is not installed: run make setup"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,28 +52,18 @@ class HsmKeys:
         self,
         settings: HsmSettings,
         *,
-        load: Callable[[str], Any] = importlib.import_module,
+        load: Callable[[], Any] = import_pykcs11,
     ) -> None:
         """Take the settings; the token is opened when it is first needed.
 
         Raises:
             KeyServiceError: PyKCS11 is not installed, or the library does not load.
         """
-        try:
-            self._api = load("PyKCS11")
-        except ImportError as error:
-            raise KeyServiceError(_MISSING) from error
+        self._token = Token(settings.module, settings.token, settings.pin, load=load)
+        self._api = self._token.api
         self._settings = settings
-        self._library = self._api.PyKCS11Lib()
-        try:
-            self._library.load(settings.module)
-        except self._api.PyKCS11Error as error:
-            detail = f"the HSM's library does not load: {settings.module}"
-            raise KeyServiceError(detail) from error
         self._guard = threading.Lock()
-        self._session: Any = None  # PyKCS11 has no types
         self._roots: dict[tuple[str, int], Any] = {}
-        self._pin_refused = False
 
     def answer(
         self, questions: Sequence[Question], card: CardContext
@@ -139,7 +128,7 @@ class HsmKeys:
         raise KeyUnavailableError(detail)
 
     def _proof(self, family: _Family, question: Question, card: CardContext) -> bytes:
-        session = self._opened()
+        session = self._token.session()
         made: list[Any] = []
         try:
             handle = self._root(question.key, family)
@@ -180,7 +169,7 @@ class HsmKeys:
         if family.states_length:
             template.append((api.CKA_VALUE_LEN, len(data)))
         how = api.KEY_DERIVATION_STRING_DATA_MechanismBase(data, family.derive)
-        return self._opened().deriveKey(base, template, how)
+        return self._token.session().deriveKey(base, template, how)
 
     def _root(self, key: Key, family: _Family) -> Any:
         """Find a root by its label; a label may have a root of each algorithm.
@@ -216,67 +205,12 @@ class HsmKeys:
             (api.CKA_KEY_TYPE, key_type),
             (api.CKA_LABEL, label),
         ]
-        handles: Sequence[Any] = self._opened().findObjects(wanted)
+        handles: Sequence[Any] = self._token.session().findObjects(wanted)
         return handles
 
-    def _opened(self) -> Any:
-        """Return the session; find the token and log in if there is none.
-
-        Raises:
-            KeyServiceError: there is no such token, or it refused the PIN before.
-        """
-        if self._session is None:
-            if self._pin_refused:
-                # Each login spends a try, and each card would cause one.
-                detail = "the HSM refused the PIN; correct it and start again"
-                raise KeyServiceError(detail)
-            slot = next(
-                (
-                    slot
-                    for slot in self._library.getSlotList(tokenPresent=True)
-                    if self._label_in(slot) == self._settings.token
-                ),
-                None,
-            )
-            if slot is None:
-                detail = f"no token is called {self._settings.token}"
-                raise KeyServiceError(detail)
-            session = self._library.openSession(slot)
-            try:
-                session.login(self._settings.pin)
-            except self._api.PyKCS11Error as error:
-                if error.value != self._api.CKR_USER_ALREADY_LOGGED_IN:
-                    self._pin_refused = error.value in self._about_the_pin()
-                    session.closeSession()
-                    raise
-            self._session = session
-        return self._session
-
-    def _about_the_pin(self) -> frozenset[int]:
-        api = self._api
-        return frozenset(
-            {
-                api.CKR_PIN_INCORRECT,
-                api.CKR_PIN_LOCKED,
-                api.CKR_PIN_EXPIRED,
-                api.CKR_PIN_INVALID,
-                api.CKR_PIN_LEN_RANGE,
-            }
-        )
-
-    def _label_in(self, slot: Any) -> str:
-        """Return a token's label, which comes padded with blanks or zeros."""
-        return str(self._library.getTokenInfo(slot).label).rstrip("\0 ")
-
     def _forget(self) -> None:
-        session, self._session = self._session, None
         self._roots.clear()
-        if session is not None:
-            try:
-                session.closeSession()
-            except self._api.PyKCS11Error:
-                # The token is gone, and the session with it.
-                return
+        self._token.forget()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from settlement.centre.port import StatementVerdict
+from settlement.ciphers import CipherName
 from settlement.reconcile import RefundCounting
 
 
@@ -68,3 +69,5 @@ class Profile:
     sign_in_words: tuple[str, ...]
     #: How it words that it knows this terminal by another journal.
     fenced_words: tuple[str, ...]
+    #: What personal fields are sealed with in the journals of its terminals.
+    sealing: CipherName = CipherName.AES_GCM

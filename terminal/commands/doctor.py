@@ -23,6 +23,7 @@ from config.errors import ConfigError
 from config.pack_store import open_store
 from config.settings import ROOT, Settings
 from settlement.errors import SettlementError
+from settlement.key_ring import ring_path
 from terminal.commands.doctor_centre import look_at_centre
 from terminal.commands.doctor_finding import Finding, Verdict
 from terminal.commands.doctor_storage import look_at_disk, look_at_journal
@@ -168,6 +169,8 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
         return
     for path in (
         settings.journal_key_file,
+        *sorted(settings.data_dir.glob(f"{settings.journal_key_file.name}.*")),
+        ring_path(settings.journal_file),
         settings.centre_keys_file,
         settings.pos_token_file,
     ):

@@ -6,12 +6,16 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from config.settings import ROOT, Settings
-from settlement.journal_errors import JournalDamagedError, KeyFileError
+from config.settings import Settings
+from settlement.journal_errors import (
+    JournalDamagedError,
+    KeyFileError,
+    OuterKeyError,
+)
 from settlement.journal_opening import judge
-from settlement.seal import Sealer, load_or_create_key
 from terminal.commands.doctor_finding import Finding, Verdict
 from terminal.disk_room import STOP_PERCENT, WARN_PERCENT, Room, room_of
+from terminal.journal_keys import sealer_to_read
 
 ENOUGH_DISK = 500_000_000
 
@@ -45,17 +49,8 @@ def look_at_journal(settings: Settings) -> Iterator[Finding]:
     if not path.exists():
         yield Finding("journal", Verdict.OK, "none yet; the first start makes it")
         return
-    if not settings.journal_key_file.exists():
-        yield Finding(
-            "journal",
-            Verdict.WRONG,
-            f"its key {_short(settings.journal_key_file)} is gone",
-            "Put the key back from the safe copy; do not start without it.",
-        )
-        return
     try:
-        sealer = Sealer(load_or_create_key(settings.journal_key_file))
-        opening = judge(path, sealer)
+        opening = judge(path, sealer_to_read(settings))
     except JournalDamagedError as error:
         yield Finding(
             "journal",
@@ -64,8 +59,9 @@ def look_at_journal(settings: Settings) -> Iterator[Finding]:
             "Keep the file and all beside it; run_terminal.py journal verify names "
             "the rows; restore a backup: docs/runbook.zh.md, journal-damaged.",
         )
-    except KeyFileError as error:
-        yield Finding("journal", Verdict.WRONG, str(error), "chmod 600, or restore it.")
+    except (KeyFileError, OuterKeyError) as error:
+        do = "Put the key back from the safe copy; do not start without it."
+        yield Finding("journal", Verdict.WRONG, str(error), do)
     else:
         if opening.note:
             found = f"whole, and its anchor is {opening.note.removeprefix('anchor-')}"
@@ -75,7 +71,3 @@ def look_at_journal(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 "journal", Verdict.OK, "whole, and ends where it was anchored"
             )
-
-
-def _short(path: Path) -> str:
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

@@ -12,8 +12,11 @@ from config.settings import Settings
 from settlement.chain import Head, anchor_path
 from settlement.journal_backup import back_up, drill
 from settlement.journal_proof import verify
-from settlement.seal import Sealer, load_or_create_key
+from settlement.key_ring import ring_path
+from settlement.outer_key import KeySourceName
+from settlement.seal import Sealer
 from terminal.commands.output import print_json, verdict
+from terminal.journal_keys import rotate, sealer_to_read
 
 
 def run_journal_verify(
@@ -29,7 +32,8 @@ def run_journal_verify(
     Args:
         settings: where the journal is if *path* does not say.
         path: the journal's file; works while the daemon has it open.
-        key: its sealing key's file; ``journal.key`` beside it if None.
+        key: its outer key's file; ``journal.key`` beside it if None. Its ring of
+            keys, if it has one, lies beside the journal.
         slips: heads printed on day-end slips, held against it.
         as_json: print for programs.
 
@@ -38,8 +42,7 @@ def run_journal_verify(
         OSError: the journal or its key is not there.
     """
     path = path or settings.journal_file
-    key = key or path.with_name(settings.journal_key_file.name)
-    found = verify(path, _sealer(path, key), slips)
+    found = verify(path, _sealer(settings, path, key), slips)
     if as_json:
         print_json(found.to_json())
     else:
@@ -56,7 +59,7 @@ def run_journal_backup(settings: Settings, to: Path) -> int:
         OSError: the journal is not there, or the copy cannot be written.
     """
     path = settings.journal_file
-    head = back_up(path, to, _sealer(path, settings.journal_key_file))
+    head = back_up(path, to, _sealer(settings, path))
     click.echo(
         f"{to} and {anchor_path(to).name} hold the journal up to entry {head.seq} "
         f"({head.digest[:16]}…). Keep them and the key apart from this machine."
@@ -71,13 +74,22 @@ def run_journal_drill(settings: Settings, copy: Path, *, as_json: bool) -> int:
         OSError: the copy or the journal is not there.
     """
     path = settings.journal_file
-    found = drill(copy, path, _sealer(path, settings.journal_key_file))
+    found = drill(copy, path, _sealer(settings, path))
     if as_json:
         behind = found.behind
-        print_json({"ok": found.ok, "behind": behind, **found.verdict.to_json()})
+        print_json(
+            {
+                **found.verdict.to_json(),
+                "ok": found.ok,
+                "behind": behind,
+                "ring": found.ring_problem,
+            }
+        )
         return verdict(good=found.ok)
     for line in found.verdict.lines():
         click.echo(line)
+    if found.ring_problem:
+        click.echo(f"! {found.ring_problem}")
     if found.behind is None:
         click.echo("! this journal does not go on from where the copy ends")
     else:
@@ -85,9 +97,50 @@ def run_journal_drill(settings: Settings, copy: Path, *, as_json: bool) -> int:
     return verdict(good=found.ok)
 
 
-def _sealer(path: Path, key: Path) -> Sealer:
-    for needed in (path, key):
-        # Reading must not make anything: a fresh key would prove nothing.
-        if not needed.is_file():
-            raise FileNotFoundError(errno.ENOENT, "no such file", str(needed))
-    return Sealer(load_or_create_key(key))
+def run_journal_rotate_key(
+    settings: Settings, to: KeySourceName | None, *, outer: bool
+) -> int:
+    """Seal what is new under a new key, and wrap all keys anew if asked.
+
+    Args:
+        settings: where the journal is.
+        to: where the new outer key is kept; None: where the one in force is.
+        outer: make a new outer key too.
+
+    Raises:
+        JournalLockedError: a daemon has the journal.
+        JournalError: the keys in force cannot be had, or the journal is damaged.
+        OSError: the journal is not there, or the disk does not take the keys.
+    """
+    _needs(settings.journal_file)
+    rotated = rotate(settings, to, outer=outer)
+    ring = ring_path(settings.journal_file).name
+    click.echo(
+        f"New fields are sealed under key {rotated.key_id}; {ring} is wrapped under "
+        f"{rotated.outer_id} ({rotated.source}). The journal has noted it."
+    )
+    if outer:
+        click.echo(
+            "Keep a copy of the new outer key apart from the journal; the one before "
+            "still opens old backups."
+        )
+    if rotated.source is not settings.journal.key_source:
+        click.echo(
+            f"! set journal.key_source to {rotated.source} before the terminal starts: "
+            "it does not open the journal otherwise."
+        )
+    click.echo(f"Back up {ring} with the journal: journal backup does.")
+    return verdict(good=True)
+
+
+def _sealer(settings: Settings, path: Path, key: Path | None = None) -> Sealer:
+    # Reading must not make anything: a fresh key would prove nothing.
+    _needs(path)
+    if key is not None:
+        _needs(key)
+    return sealer_to_read(settings, path, key)
+
+
+def _needs(path: Path) -> None:
+    if not path.is_file():
+        raise FileNotFoundError(errno.ENOENT, "no such file", str(path))

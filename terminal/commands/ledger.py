@@ -16,9 +16,9 @@ from settlement.facts import JsonValue
 from settlement.journal import Journal
 from settlement.journal_errors import JournalLockedError
 from settlement.ledger import LABELS, Account
-from settlement.seal import Sealer, load_or_create_key
 from terminal.commands.output import print_json
 from terminal.errors import DaemonRefusedError
+from terminal.journal_keys import sealer_to_write
 from terminal.periods import Periods
 
 WAIT_S = 30
@@ -62,7 +62,7 @@ def _of_the_journal(
 
     journal = Journal.open(
         settings.journal_file,
-        sealer=Sealer(load_or_create_key(settings.journal_key_file)),
+        sealer=sealer_to_write(settings),
         institution=settings.site.institution_code,
         terminal_no=settings.site.terminal_no,
         now=now,

@@ -10,6 +10,7 @@ from config.errors import ProvinceError
 from config.provinces import FOLDER, load_province
 from settlement.centre.port import StatementVerdict
 from settlement.centre.profile import DialectName, FileForm
+from settlement.ciphers import CipherName
 from settlement.reconcile import RefundCounting
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.toml"))
@@ -44,6 +45,19 @@ def test_guangdong_speaks_tif_and_leaves_refunds_out():
     assert guangdong.signed_in_for_s == 3600
 
 
+def test_a_province_says_with_which_cipher_a_journal_is_sealed(tmp_path: Path):
+    """As data; one that says nothing has AES-GCM, as have those that ship."""
+    text = (FOLDER / "reference.toml").read_text(encoding="utf-8")
+    line = 'sealing = "aes-gcm"\n'
+    for name, said in (("none", ""), ("sm", 'sealing = "sm4-gcm"\n')):
+        spoken = text.replace(line, said)
+        (tmp_path / f"{name}.toml").write_text(spoken, encoding="utf-8")
+
+    assert {load_province(name).sealing for name in NAMES} == {CipherName.AES_GCM}
+    assert load_province("none", tmp_path).sealing is CipherName.AES_GCM
+    assert load_province("sm", tmp_path).sealing is CipherName.SM4_GCM
+
+
 def test_a_province_that_is_not_there_is_refused_with_those_that_are():
     """The setting is mistyped more often than a file is wrong."""
     with pytest.raises(ProvinceError, match=r"hunam is not one of .*hunan") as refused:
@@ -66,6 +80,7 @@ def test_a_province_that_is_not_there_is_refused_with_those_that_are():
         ("extra = {}", 'extra = { a = "{card}" }', "extra.a"),
         ("extra = {}", "extra = {}\nunheard_of = 1", "unheard_of"),
         ("finds_by_visit = true", "", "finds_by_visit"),
+        ('sealing = "aes-gcm"', 'sealing = "aes-ecb"', "sealing"),
     ],
 )
 def test_what_is_wrong_with_a_province_is_named(

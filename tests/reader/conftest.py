@@ -9,7 +9,6 @@ import pytest
 
 from tests.pcsc.service import require_pcsc
 from tests.reader import cards
-from tests.reader.hsm import make_token, require_softhsm
 from tests.reader.ways import WAYS, InProcess, Way
 
 SUITE = {
@@ -58,13 +57,6 @@ def way(
     way = WAYS[name](tmp_path_factory.mktemp(name))
     yield way
     way.close()
-
-
-@pytest.fixture(scope="session")
-def token(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Make a token of SoftHSM2: one a run, as its library is set up only once."""
-    require_softhsm()
-    make_token(tmp_path_factory.mktemp("hsm"))
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,13 +39,7 @@ def make_token(folder: Path) -> None:
     os.environ["SOFTHSM2_CONF"] = str(folder / "softhsm2.conf")
     library = api.PyKCS11Lib()
     library.load(MODULE)
-    slot = library.getSlotList(tokenPresent=True)[0]
-    library.initToken(slot, "0000", TOKEN)
-    slot = library.getSlotList(tokenPresent=True)[0]
-    session = library.openSession(slot, api.CKF_RW_SESSION | api.CKF_SERIAL_SESSION)
-    session.login("0000", api.CKU_SO)
-    session.initPin(PIN.decode())
-    session.logout()
+    session = _initialised(api, library, TOKEN)
     session.login(PIN.decode())
     for label in LABELS.values():
         session.createObject(
@@ -62,3 +57,31 @@ def make_token(folder: Path) -> None:
         )
     session.logout()
     session.closeSession()
+
+
+def add_token(label: str) -> None:
+    """Initialise an empty token beside the one with the roots."""
+    api = importlib.import_module("PyKCS11")
+    library = api.PyKCS11Lib()
+    library.load(MODULE)
+    _initialised(api, library, label).closeSession()
+
+
+def _initialised(api: Any, library: Any, label: str) -> Any:
+    """Initialise the free slot's token; SoftHSM has one more slot than tokens."""
+    free = next(
+        slot
+        for slot in library.getSlotList(tokenPresent=True)
+        if not library.getTokenInfo(slot).flags & api.CKF_TOKEN_INITIALIZED
+    )
+    library.initToken(free, "0000", label)
+    made = next(
+        slot
+        for slot in library.getSlotList(tokenPresent=True)
+        if str(library.getTokenInfo(slot).label).rstrip("\0 ") == label
+    )
+    session = library.openSession(made, api.CKF_RW_SESSION | api.CKF_SERIAL_SESSION)
+    session.login("0000", api.CKU_SO)
+    session.initPin(PIN.decode())
+    session.logout()
+    return session

@@ -53,7 +53,7 @@ def keys(token: None) -> Iterator[HsmKeys]:
 def import_root(keys: HsmKeys, label: str, key_type: str, value: bytes) -> None:
     """Put a key into the session: it is found like any other, and gone with it."""
     api: Any = keys._api  # noqa: SLF001 - the test imports keys, the terminal does not
-    keys._session.createObject(  # noqa: SLF001 - as above
+    keys._token.session().createObject(  # noqa: SLF001 - as above
         [
             (api.CKA_CLASS, api.CKO_SECRET_KEY),
             (api.CKA_KEY_TYPE, getattr(api, key_type)),
@@ -166,7 +166,7 @@ def test_a_root_of_a_city_gives_the_published_vector():
 
 def test_a_session_the_token_dropped_is_opened_anew_by_the_next_card(keys):
     """The running authentication ends; nobody restarts the terminal."""
-    keys._session.closeSession()  # noqa: SLF001 - as a token does that was reset
+    keys._token.session().closeSession()  # noqa: SLF001 - as a token does that was reset
 
     with pytest.raises(KeyServiceError, match="PKCS#11"):
         proof_of(keys)

@@ -237,7 +237,7 @@ def test_no_root_and_no_derived_key_comes_out_of_the_hsm():
     """Sensitive and not extractable, the derived ones destroyed after each use."""
     keys = hsm()
     keys.answer(questions("IRK", "RKSSSE"), context())
-    session, api = keys._session, keys._api  # noqa: SLF001 - to look into the token
+    session, api = keys._token.session(), keys._api  # noqa: SLF001 - to look into it
 
     found = session.findObjects([(api.CKA_CLASS, api.CKO_SECRET_KEY)])
 
@@ -285,8 +285,8 @@ def test_a_label_that_is_not_in_the_token_is_a_missing_key():
 def test_without_pykcs11_the_setting_says_what_to_install():
     """It is imported only where an HSM was chosen."""
 
-    def missing(name: str) -> object:
-        raise ImportError(name)
+    def missing() -> object:
+        raise ImportError
 
     with pytest.raises(KeyServiceError, match="make setup"):
         HsmKeys(HsmSettings(MODULE, TOKEN, PIN, LABELS), load=missing)

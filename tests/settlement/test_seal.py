@@ -6,50 +6,98 @@ import os
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given
 from hypothesis import strategies as st
 
+from settlement.ciphers import CipherName
 from settlement.journal_errors import KeyFileError
-from settlement.seal import KEY_BYTES, Sealer, load_or_create_key
+from settlement.seal import KEY_BYTES, Sealer, Sm4Gcm, load_or_create_key
 
 KEY = bytes(range(KEY_BYTES))
 SEALER = Sealer(KEY)
+SEALERS = {name: Sealer(KEY, cipher=name) for name in CipherName}
 NAME = "测试甲"
+#: What the program of version 1 sealed for "s1" with this key, without a header.
+HEADERLESS = bytes.fromhex(
+    "000102030405060708090a0b9f318d7388d67e6bfede23553eeaa5757632354b5ada76ce4c"
+)
 
 
+def hkdf(purpose: bytes) -> bytes:
+    """Derive as the sealer does."""
+    return HKDF(SHA256(), KEY_BYTES, salt=None, info=purpose).derive(KEY)
+
+
+ciphers = pytest.mark.parametrize("cipher", CipherName)
+
+
+def test_sm4_gcm_meets_the_vector_of_rfc_8998():
+    """Appendix A.1: key, nonce, what is authenticated, text, and what comes out."""
+    text = bytes.fromhex("".join(f"{digit * 16}" for digit in "ABCDEFEA"))
+    box = bytes.fromhex(
+        "17F399F08C67D5EE19D0DC9969C4BB7D5FD46FD3756489069157B282BB200735"
+        "D82710CA5C22F0CCFA7CBF93D496AC15A56834CBCF98C397B4024A2691233B8D"
+        "83DE3541E4C2B58177E065A9BF7B62EC"
+    )
+    nonce = bytes.fromhex("00001234567800000000ABCD")
+    beside = bytes.fromhex("FEEDFACEDEADBEEFFEEDFACEDEADBEEFABADDAD2")
+    sm4 = Sm4Gcm(bytes.fromhex("0123456789ABCDEFFEDCBA9876543210"))
+
+    assert sm4.encrypt(nonce, text, beside) == box
+    assert sm4.decrypt(nonce, box, beside) == text
+
+
+@ciphers
 @given(text=st.text(st.characters(exclude_categories=["Cs"])), context=st.text("ab"))
-def test_sealing_and_opening_are_inverse(text: str, context: str):
+def test_sealing_and_opening_are_inverse(cipher: CipherName, text: str, context: str):
     """Rare characters, nothing at all, and long texts come back as they were."""
-    assert SEALER.open(SEALER.seal(text, context), context) == text
+    sealer = SEALERS[cipher]
+
+    assert sealer.open(sealer.seal(text, context), context) == text
 
 
-def test_the_same_text_is_sealed_differently_every_time():
+@ciphers
+def test_the_same_text_is_sealed_differently_every_time(cipher: CipherName):
     """Equal names must not look equal on the disk."""
-    assert SEALER.seal(NAME, "s1") != SEALER.seal(NAME, "s1")
+    assert SEALERS[cipher].seal(NAME, "s1") != SEALERS[cipher].seal(NAME, "s1")
 
 
-def test_a_sealed_text_does_not_show_what_it_says():
+@ciphers
+def test_a_sealed_text_does_not_show_what_it_says(cipher: CipherName):
     """The bytes hold neither the name nor the context."""
-    sealed = SEALER.seal(NAME, "s1")
+    sealed = SEALERS[cipher].seal(NAME, "s1")
 
     assert NAME.encode() not in sealed
     assert b"s1" not in sealed
 
 
-def test_a_sealed_field_cannot_be_moved_to_another_settlement():
+@ciphers
+def test_a_sealed_field_cannot_be_moved_to_another_settlement(cipher: CipherName):
     """What it belongs to is authenticated with it."""
     with pytest.raises(KeyFileError):
-        SEALER.open(SEALER.seal(NAME, "s1"), "s2")
+        SEALERS[cipher].open(SEALERS[cipher].seal(NAME, "s1"), "s2")
 
 
-@pytest.mark.parametrize("at", [0, 12, -1])
-def test_a_changed_byte_does_not_open(at: int):
-    """Nonce, text and tag are all covered."""
-    sealed = bytearray(SEALER.seal(NAME, "s1"))
+@ciphers
+@pytest.mark.parametrize("at", [*range(20), -1])
+def test_a_changed_byte_does_not_open(cipher: CipherName, at: int):
+    """What sealed it, nonce, text and tag are all covered."""
+    sealed = bytearray(SEALERS[cipher].seal(NAME, "s1"))
     sealed[at] ^= 1
 
     with pytest.raises(KeyFileError):
-        SEALER.open(bytes(sealed), "s1")
+        SEALERS[cipher].open(bytes(sealed), "s1")
+
+
+@ciphers
+@pytest.mark.parametrize("length", [*range(36), -1])
+def test_a_cut_field_does_not_open(cipher: CipherName, length: int):
+    """Wherever it ends, it is the same error and not a crash."""
+    with pytest.raises(KeyFileError):
+        SEALERS[cipher].open(SEALERS[cipher].seal(NAME, "s1")[:length], "s1")
 
 
 @pytest.mark.parametrize("sealed", [b"", b"short", bytes(12)])
@@ -59,10 +107,38 @@ def test_what_was_never_sealed_does_not_open(sealed: bytes):
         SEALER.open(sealed, "s1")
 
 
-def test_another_key_does_not_open_and_the_message_names_nobody():
+@ciphers
+def test_what_one_cipher_sealed_opens_under_the_other(cipher: CipherName):
+    """A province that changes its mind reads what is there."""
+    for sealer in SEALERS.values():
+        assert sealer.open(SEALERS[cipher].seal(NAME, "s1"), "s1") == NAME
+
+
+@ciphers
+def test_a_field_of_an_older_program_opens_without_a_header(cipher: CipherName):
+    """The journal's bytes are chained: what was sealed then stays as it is."""
+    assert SEALERS[cipher].open(HEADERLESS, "s1") == NAME
+
+
+def test_an_older_field_whose_nonce_looks_like_a_header_opens_too():
+    """What opens decides, not what it looks like."""
+    nonce = SEALER.seal("", "s1")[:7] + bytes(5)
+    older = AESGCM(hkdf(b"seal")).encrypt(nonce, NAME.encode(), b"s1")
+
+    assert SEALER.open(nonce + older, "s1") == NAME
+
+
+def test_a_header_cannot_be_taken_off():
+    """A box of the newer form is none of the older."""
+    with pytest.raises(KeyFileError):
+        SEALER.open(SEALER.seal(NAME, "s1")[7:], "s1")
+
+
+@ciphers
+def test_another_key_does_not_open_and_the_message_names_nobody(cipher: CipherName):
     """Whoever copies the file without its key has nothing."""
     with pytest.raises(KeyFileError) as refused:
-        Sealer(bytes(KEY_BYTES)).open(SEALER.seal(NAME, "s1"), "s1")
+        Sealer(bytes(KEY_BYTES)).open(SEALERS[cipher].seal(NAME, "s1"), "s1")
 
     assert NAME not in str(refused.value)
     assert "safe copy" in str(refused.value)
