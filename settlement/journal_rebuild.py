@@ -304,15 +304,21 @@ def _sides_of(
 ) -> Iterator[tuple[str, list[object]]]:
     intent, key, answer = body.get("intent"), body.get("key"), body.get("answer")
     if isinstance(intent, dict):
-        yield (
+        sql = (
             "INSERT INTO intent (settlement_id, seq, bill_no, kind, msgid, infno, "
-            "person_id, insured_region, created_on) VALUES (?,?,?,?,?,?,?,?,?)",
+            "person_id, insured_region, created_on) VALUES (?,?,?,?,?,?,?,?,?)"
+        )
+        yield (
+            sql,
             [row.settlement_id, row.seq, *(intent[name] for name in _INTENT)],
         )
     if isinstance(key, dict):
-        yield (
+        sql = (
             "INSERT INTO idempotency_key (key, seq, digest, settlement_id, action) "
-            "VALUES (?,?,?,?,?)",
+            "VALUES (?,?,?,?,?)"
+        )
+        yield (
+            sql,
             [key["key"], row.seq, key["digest"], row.settlement_id, key["action"]],
         )
     if isinstance(answer, dict):
