@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from settlement.centre.errors import CentreRejectedError
@@ -22,6 +23,7 @@ from settlement.chain import Row
 from settlement.claim import VisitKind
 from settlement.facts import (
     JsonValue,
+    amounts_from_json,
     amounts_to_json,
     settlement_from_json,
     settlement_to_json,
@@ -36,6 +38,7 @@ from settlement.money import Money
 from settlement.msgids import is_of
 from settlement.nhsa import Infno
 from settlement.seal import Sealer
+from settlement.split import SettledAmounts
 from terminal.day import GroupKey, only_at_centre
 from terminal.periods import CORRECTS, PERIOD, Periods, tender_of
 from terminal.record_view import Place, view_of
@@ -58,6 +61,12 @@ _STATUS = {
 }
 _UNDECIDED = frozenset({State.INTENT, State.SENDING, State.UNKNOWN})
 _NOBODY = {"name": "", "person_cert_no": "", "card_no": "", "card_serial": ""}
+_NOTHING = amounts_from_json(
+    {
+        one.name: 0 if one.type == "int" else Money.ZERO.to_yuan()
+        for one in fields(SettledAmounts)
+    }
+)
 _NO_PACK: dict[str, JsonValue] = {
     "name": "rebuilt",
     "version": 0,
@@ -293,7 +302,8 @@ class _Teller:
                 return "intent-lost"
             self._end(record, rows)
             self._cancel(settlement_id, rows)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, sqlite3.IntegrityError) as error:
+            # Its body is not as this program writes one, or its number is taken.
             return type(error).__name__
         except JournalError as error:
             return error.code
@@ -322,10 +332,9 @@ class _Teller:
         clues = self._clues(settlement_id, settled)
         if clues is None:
             return None
+        # What the centre does not know of it goes in without figures: the worker
+        # reverses it by its message, and its key and bill are not forgotten.
         booked = self._look_up(clues, "", settled)
-        if booked is None:
-            # Without the centre nothing corroborates a row that proves nothing.
-            return None
         return self._intend(_intent_of(settlement_id, clues, booked), settled)
 
     def _intend(self, intent: Intent, row: Row | None) -> Record:
@@ -760,19 +769,22 @@ def _intent_in(row: Row, sealer: Sealer) -> Intent:
     )
 
 
-def _intent_of(settlement_id: str, clues: _Clues, booked: CentreSettlement) -> Intent:
+def _intent_of(
+    settlement_id: str, clues: _Clues, booked: CentreSettlement | None
+) -> Intent:
     """Make an intent of what is left of one, with the centre's own figures.
 
     Its lines, its reasons and its holder are lost with its entry.
     """
-    amounts = amounts_to_json(booked.amounts)
-    at = booked.settled_at
+    told = _NOTHING if booked is None else booked.amounts
+    amounts = amounts_to_json(told)
+    at = None if booked is None else booked.settled_at
     facts: dict[str, JsonValue] = {
         "on": "" if at is None else at.isoformat(),
-        "insurance": booked.insurance.value,
-        "use_account": bool(booked.amounts.account_pay),
-        "visit_id": booked.visit_id,
-        "total_fee": booked.amounts.total_fee.to_yuan(),
+        "insurance": "" if booked is None else booked.insurance.value,
+        "use_account": bool(told.account_pay),
+        "visit_id": "" if booked is None else booked.visit_id,
+        "total_fee": told.total_fee.to_yuan(),
         "ours": amounts,
         "presettled": amounts,
         "suspects": [],
