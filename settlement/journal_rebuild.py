@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
 import os
 import shutil
 import sqlite3
@@ -184,13 +185,28 @@ def install(new: Path, journal: Path, sealer: Sealer, on: dt.date) -> Path:
     return folder
 
 
+def days_of(journal: Path) -> tuple[str, ...]:
+    """Return the days about which the centre was asked, as a rebuilt journal tells."""
+    with closing(_reading(journal)) as db:
+        row = db.execute(
+            "SELECT body FROM entry WHERE kind = ? AND state IS NULL ORDER BY seq DESC",
+            [REBUILT_TO],
+        ).fetchone()
+    facts = json.loads(row[0])["facts"] if row else {}
+    return tuple(str(day) for day in facts.get("days", ()))
+
+
+def _reading(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+
+
 def _require_rebuilt(path: Path, sealer: Sealer) -> None:
     if not path.exists():
         raise FileNotFoundError(2, "No such file", str(path))
     faults = [f for f in verify(path, sealer).faults if f.kind not in _FROM_BEFORE]
     if faults:
         raise RebuildError(path.name, f"it does not prove itself: {faults[0].detail}")
-    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
+    with closing(_reading(path)) as db:
         noted = db.execute(
             "SELECT 1 FROM entry WHERE kind = ? AND state IS NULL", [REBUILT_TO]
         ).fetchone()

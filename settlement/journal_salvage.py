@@ -90,6 +90,7 @@ class Salvage:
         self._db = sqlite3.connect(Path(folder.name) / "stash.db", isolation_level=None)
         self._db.executescript(_STASH)
         self._chain: list[bytes] = []
+        self._evidence: tuple[Row, ...] = ()
         self.sources: tuple[Source, ...] = ()
         self.anchor: Head | None = None  #: of the damaged journal, if it is ours
         self.since: dt.datetime | None = None  #: when the last provable entry was made
@@ -122,18 +123,12 @@ class Salvage:
         return (self._row(digest) for digest in self._chain)
 
     def evidence(self) -> tuple[Row, ...]:
-        """Return what proves itself and stands beyond the chain, by its number."""
-        rows = self._db.execute(f"SELECT {_COLUMNS} FROM row ORDER BY seq")  # noqa: S608 - a fixed text
-        chain = self._chain
-        return tuple(
-            Row(*row)
-            for row in rows
-            if row[0] > len(chain) or chain[row[0] - 1] != row[-1]
-        )
+        """Return what proves itself and is not in the chain, by its number."""
+        return self._evidence
 
     def beyond(self) -> tuple[Row, ...]:
         """Return the evidence of what was written after the chain's end."""
-        return tuple(row for row in self.evidence() if row.seq > len(self._chain))
+        return tuple(row for row in self._evidence if row.seq > len(self._chain))
 
     def sides(self) -> tuple[Side, ...]:
         """Return what the side tables say of entries after the chain's end."""
@@ -245,7 +240,10 @@ class Salvage:
             chain = chain[: max(vouched, default=0)]
         self._chain = chain
         self._chain = chain[: self._walk()]
-        for row in self.evidence():
+        inside = set(self._chain)
+        outside = sorted((seq, digest) for seq, _, digest in links)
+        self._evidence = tuple(self._row(d) for _, d in outside if d not in inside)
+        for row in self._evidence:
             self._see_numbers(row)
 
     def _walk(self) -> int:
@@ -308,7 +306,7 @@ def salvage(
     """Read a damaged journal and its copies, and choose what they prove together.
 
     Args:
-        path: the journal's file; it may be gone while its log or anchor is there.
+        path: the journal's file; it may be gone where something else is left of it.
         copies: backup copies of it.
         sealer: holds the journal's key.
         whose: the terminal it belongs to.
@@ -318,7 +316,8 @@ def salvage(
         RebuildError: a copy is not one of this terminal's.
         OSError: nothing is there, or it cannot be read.
     """
-    if not any(path.with_name(path.name + suffix).exists() for suffix in _BESIDE):
+    there = any(path.with_name(path.name + suffix).exists() for suffix in _BESIDE)
+    if not there and not copies:
         raise FileNotFoundError(2, "No such file", str(path))
     for copy in copies:
         if not copy.is_file():
@@ -416,22 +415,26 @@ def _require_ours(
         KeyFileError: the damaged journal has another key.
         RebuildError: a copy is of another one.
     """
-    for row in found.intents(number):
-        if not opens(row, sealer):
-            if not number:
-                problem = f"it does not open the sealed fields of {name}"
-                which = "of the journal"
-                raise KeyFileError(which, problem)
-            raise RebuildError(name, "another key sealed it: it is another terminal's")
-        told = (body_of(row) or {}).get("intent")
-        msgid = str(told.get("msgid", "")) if isinstance(told, dict) else ""
-        if not is_of(msgid, whose.institution, whose.terminal_no):
-            problem = f"it has message {msgid}, which is another terminal's"
-            raise RebuildError(name, problem)
-        break
+    intents = tuple(found.intents(number))
+    if any(not opens(row, sealer) for row in intents[:1]):
+        if not number:
+            problem = f"it does not open the sealed fields of {name}"
+            which = "of the journal"
+            raise KeyFileError(which, problem)
+        raise RebuildError(name, "another key sealed it: it is another terminal's")
     first, own = found.first(number), found.first(0)
-    if number and first and own and first != own:
+    if not number or (first and first == own):
+        return
+    if first and own:
         raise RebuildError(name, "it begins with another entry: another journal's copy")
+    if intents and not any(_is_ours(row, whose) for row in intents):
+        raise RebuildError(name, "its messages are another terminal's")
+
+
+def _is_ours(row: Row, whose: Whose) -> bool:
+    told = (body_of(row) or {}).get("intent")
+    msgid = str(told.get("msgid", "")) if isinstance(told, dict) else ""
+    return is_of(msgid, whose.institution, whose.terminal_no)
 
 
 def _longest(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from settlement.centre.port import (
@@ -110,11 +110,11 @@ def only_at_centre(
     *,
     journal: Journal,
     centre: Centre,
-    date: dt.date,
+    dates: Iterable[dt.date],
     timezone: dt.tzinfo,
-    always: Iterable[GroupKey],
-) -> tuple[StatementResult, ...]:
-    """List what the centre booked on *date* and our book lacks, on whatever day.
+    always: Sequence[GroupKey],
+) -> Iterator[StatementResult]:
+    """List what the centre booked on some days and our book lacks, on whatever day.
 
     Asked row by row (3202), whatever the totals say: 3201 asks about one insurance,
     and what is missing may be of another.
@@ -123,17 +123,18 @@ def only_at_centre(
         CentreError: the centre could not be asked; nothing is known then.
     """
     booked = _booked(journal)
-    ours = tuple(one for one in booked if _is_on(one, date, timezone))
-    totals = {_key(group): group for group in groups(ours, date)}
-    for key in always:
-        totals.setdefault(key, _nothing(key, date))
     known = {one.settlement.settlement_id for one in booked}
-    more: dict[tuple[str, str], StatementResult] = {}
-    for group in totals.values():
-        for told in centre.compare_rows(group, rows(ours, group)):
-            if told.verdict is StatementVerdict.CENTRE_ONLY:
-                more[told.settlement_id, told.msgid] = told
-    return tuple(told for told in more.values() if told.settlement_id not in known)
+    for date in dates:
+        ours = tuple(one for one in booked if _is_on(one, date, timezone))
+        totals = {_key(group): group for group in groups(ours, date)}
+        for key in always:
+            totals.setdefault(key, _nothing(key, date))
+        more: dict[tuple[str, str], StatementResult] = {}
+        for group in totals.values():
+            for told in centre.compare_rows(group, rows(ours, group)):
+                if told.verdict is StatementVerdict.CENTRE_ONLY:
+                    more[told.settlement_id, told.msgid] = told
+        yield from (one for one in more.values() if one.settlement_id not in known)
 
 
 def booked_on(

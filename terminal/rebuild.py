@@ -146,6 +146,7 @@ def days_in_doubt(
     if not seen:
         seen = [dt.datetime.fromisoformat(row.at) for row in found.beyond()]
     first = min((at.astimezone(zone).date() for at in seen), default=until)
+    first = min(first, until)
     count = (until - first).days + 1
     return tuple(first + dt.timedelta(days=n) for n in range(count))
 
@@ -270,21 +271,20 @@ class _Teller:
 
     def _ask_statements(self, retold: Retold) -> None:
         whose = self._parts.whose
-        for day in retold.days:
-            for told in only_at_centre(
-                journal=self._journal,
-                centre=self._centre,
-                date=day,
-                timezone=self._parts.place.timezone,
-                always=self._parts.always,
-            ):
-                # A statement is the institution's: other terminals' rows are theirs.
-                if is_of(told.msgid, whose.institution, whose.terminal_no):
-                    second = told.msgid[12:26]
-                    retold.newest_second = max(retold.newest_second, second)
-                    self._at_centre[told.msgid] = told
-                elif not told.msgid:
-                    self._at_centre[f"/{told.settlement_id}"] = told
+        for told in only_at_centre(
+            journal=self._journal,
+            centre=self._centre,
+            dates=retold.days,
+            timezone=self._parts.place.timezone,
+            always=self._parts.always,
+        ):
+            # A statement is the institution's: other terminals' rows are theirs.
+            if is_of(told.msgid, whose.institution, whose.terminal_no):
+                second = told.msgid[12:26]
+                retold.newest_second = max(retold.newest_second, second)
+                self._at_centre[told.msgid] = told
+            elif not told.msgid:
+                self._at_centre[f"/{told.settlement_id}"] = told
 
     def _note_again(self, row: Row) -> None:
         facts = (body_of(row) or {}).get("facts")

@@ -13,7 +13,7 @@ import click
 from config.settings import Settings
 from settlement.filelock import FileLock
 from settlement.journal_errors import RebuildError
-from settlement.journal_rebuild import install, require_new
+from settlement.journal_rebuild import days_of, install, require_new
 from settlement.journal_salvage import Salvage, salvage
 from settlement.journal_salvage import Source as ReadFile
 from terminal.commands.output import JsonValue, print_json, verdict
@@ -132,7 +132,7 @@ def _install(settings: Settings, parts: RebuildParts, asked: Asked, new: Path) -
         f"{new.name} is in the place of {settings.journal_file.name}; everything of "
         f"before is kept in {folder.name}. Do not delete it."
     )
-    for line in _start_again(settings, asked, ()):
+    for line in _start_again(settings, asked, days_of(settings.journal_file)):
         click.echo(line)
     return verdict(good=True)
 
@@ -185,10 +185,9 @@ def _looked(found: Salvage, days: Sequence[dt.date]) -> Iterator[str]:
     doubt = found.in_doubt()
     if doubt:
         yield f"In doubt are {len(doubt)} settlements: {_few(doubt)}."
-    yield (
-        f"The centre has to be asked for its statement of {days[0]} to {days[-1]} "
-        f"({len(days)} days) and for each of these settlements by its message."
-    )
+    each = " and for each of these by its message" if doubt else ""
+    span = f"{days[0]} to {days[-1]}"
+    yield f"The centre has to be asked for its statement of {span}{each}."
 
 
 def _source_line(one: ReadFile) -> str:
@@ -249,13 +248,16 @@ def _after(
     yield f"  2. {_COMMAND}{_config(asked)} --install {new}"
     place = settings.journal_file
     kept = place.with_name(f"{place.stem}.damaged-DATE")
-    yield f"     (or by hand: mkdir {kept}; mv {place} {place}-wal {place}-shm"
-    yield f"     {place}.head {kept}; mv {new}.head {place}.head; mv {new} {place})"
-    yield from _start_again(settings, asked, days)
+    yield "     or by hand, with the daemon stopped:"
+    yield f"       mkdir {kept}"
+    yield f"       mv {place} {place}-* {place}.head {new}.evidence {kept}/"
+    yield f"       mv {new}.head {place}.head"
+    yield f"       mv {new} {place}"
+    yield from _start_again(settings, asked, [day.isoformat() for day in days])
 
 
 def _start_again(
-    settings: Settings, asked: Asked, days: Sequence[dt.date]
+    settings: Settings, asked: Asked, days: Sequence[str]
 ) -> Iterator[str]:
     site = settings.site
     number = f"T{site.terminal_no:03d}"
@@ -265,8 +267,7 @@ def _start_again(
         f"{site.institution_code}"
     )
     yield f"  4. start: run_terminal.py serve{_config(asked)}"
-    said = [day.isoformat() for day in days]
-    for day in said or ["DAY, for every day of the gap"]:
+    for day in days:
         yield f"  5. run_terminal.py reconcile{_config(asked)} --date {day}"
 
 
