@@ -961,6 +961,57 @@ def journal_rotate_key(
     ctx.exit(run_journal_rotate_key(load_settings(config), place, outer=outer))
 
 
+@journal.command(
+    "rebuild",
+    epilog="Example: run_terminal.py journal rebuild --copy /backup/2026-11-24.db",
+)
+@click.option(
+    "--copy", "copies", type=EXISTING, multiple=True, help="A backup; repeatable."
+)
+@click.option("--write", type=ANY_PATH, help="Write the new journal there.")
+@click.option("--reason", default="", help="Why; it stays in the new journal.")
+@click.option(
+    "--until",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="The last day to ask the centre about; today if left out.",
+)
+@click.option("--install", type=ANY_PATH, help="Put that new journal in its place.")
+@json_option
+@config_option
+@click.pass_context
+def journal_rebuild(  # noqa: PLR0913 - its options, by name
+    ctx: click.Context,
+    *,
+    copies: tuple[Path, ...],
+    write: Path | None,
+    reason: str,
+    until: dt.datetime | None,
+    install: Path | None,
+    as_json: bool,
+    config: Path | None,
+) -> None:
+    """Bring a terminal with a damaged journal back to selling.
+
+    Looks first and writes nothing: what still proves itself, what is in doubt, and the
+    next command. The damaged files are never changed. Stop the daemon before.
+
+    Exit codes: 0 done, 1 the journal is whole or nothing proves itself, 2 could not
+    run.
+    """
+    from terminal.commands.rebuild import Asked, run_journal_rebuild
+
+    asked = Asked(
+        copies=copies,
+        write=write,
+        reason=reason,
+        until=None if until is None else until.date(),
+        install=install,
+        config=config,
+        as_json=as_json,
+    )
+    ctx.exit(run_journal_rebuild(load_settings(config), asked))
+
+
 @main.group()
 def catalogue() -> None:
     """Look after the catalogue of items: import, show, search."""

@@ -38,6 +38,9 @@ journal_reading  what it tells, on each thread's own connection, every row prove
 journal_opening  its files judged before anything is written: damage is left as found
 journal_proof  the proof: edited, deleted, reordered or truncated rows, each named
 journal_backup  a copy while it is written, and the drill that tries one
+journal_carving  rows out of a spoilt SQLite file, page by page; none is believed
+journal_salvage  what a damaged journal and its copies still prove
+journal_rebuild  a new one beside it: written, finished, put in its place
 journal_sweep  the same proof in one quick pass, which names nothing
 lean_sqlite    sqlite-utils without the analytics it would pull in
 filelock    one process at a time

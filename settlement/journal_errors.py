@@ -4,6 +4,7 @@ JournalError                  the root
 ├── JournalLockedError        another daemon has this journal open
 ├── JournalDamagedError       the file fails SQLite's own check; never repaired in place
 ├── BackupError               a copy was not made, because it would not prove itself
+├── RebuildError              a damaged journal was not rebuilt, and nothing was touched
 ├── JournalStoppedError       the disk failed; nothing more is written or promised
 ├── KeyFileError              the file of the sealing key is missing a property
 ├── OuterKeyError             the key around the keys is not where the site says
@@ -44,8 +45,10 @@ class JournalDamagedError(JournalError):
     def __init__(self, name: str, found: str) -> None:
         super().__init__(
             f"The journal {name} is damaged ({found}). Nothing is settled on it and "
-            "nothing is repaired in place: keep the file and restore a backup."
+            "nothing is repaired in place: keep the file; run_terminal.py journal "
+            "rebuild says what it still proves and how to go on."
         )
+        self.found = found
 
 
 class BackupError(JournalError):
@@ -58,6 +61,19 @@ class BackupError(JournalError):
             f"The copy {name} was not made: {problem}. Choose a new name for every "
             "copy; if the journal itself is at fault, run_terminal.py journal verify."
         )
+
+
+class RebuildError(JournalError):
+    """A damaged journal was not rebuilt; every file stays as it was."""
+
+    code = "rebuild-failed"
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(
+            f"{name}: {problem}. Nothing was rebuilt and no file was touched; "
+            "docs/runbook.zh.md, journal-damaged, says what to do step by step."
+        )
+        self.problem = problem
 
 
 class JournalStoppedError(JournalError):

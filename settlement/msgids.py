@@ -70,3 +70,20 @@ class Msgids:
 def _after(second: str, count: int) -> str:
     moment = dt.datetime.strptime(second, _SECOND)  # noqa: DTZ007 - only the digits count
     return (moment + dt.timedelta(seconds=count)).strftime(_SECOND)
+
+
+def is_of(msgid: str, institution: str, terminal_no: int) -> bool:
+    """Say whether a terminal gave out this number.
+
+    >>> is_of("H99010000001202611230900001042", "H99010000001", 1)
+    True
+    """
+    rest = msgid.removeprefix(institution)
+    digits = len("yyyymmddhhmmss") + 4
+    whole = rest != msgid and len(rest) == digits and rest.isdecimal()
+    return whole and int(rest[-4:]) // NUMBERS_PER_TERMINAL == terminal_no
+
+
+def seconds_after(second: str) -> str:
+    """Return the second up to which a promise made in *second* may reach."""
+    return _after(second, PROMISED_S)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from settlement.centre.port import (
     Centre,
     CentreSettlement,
     StatementGroup,
+    StatementResult,
+    StatementVerdict,
     TotalsVerdict,
 )
 from settlement.claim import Insurance
@@ -104,6 +106,37 @@ def _balance(
             return group, verdict
         asked.append((group, verdict))
     return asked[0]
+
+
+def only_at_centre(
+    *,
+    journal: Journal,
+    centre: Centre,
+    dates: Iterable[dt.date],
+    timezone: dt.tzinfo,
+    always: Sequence[GroupKey],
+) -> Iterator[StatementResult]:
+    """List what the centre booked on some days and our book lacks, on whatever day.
+
+    Asked row by row (3202), whatever the totals say: 3201 asks about one insurance,
+    and what is missing may be of another.
+
+    Raises:
+        CentreError: the centre could not be asked; nothing is known then.
+    """
+    booked = _booked(journal)
+    known = {one.settlement.settlement_id for one in booked}
+    for date in dates:
+        ours = tuple(one for one in booked if _is_on(one, date, timezone))
+        totals = {_key(group): group for group in groups(ours, date)}
+        for key in always:
+            totals.setdefault(key, _nothing(key, date))
+        more: dict[tuple[str, str], StatementResult] = {}
+        for group in totals.values():
+            for told in centre.compare_rows(group, rows(ours, group)):
+                if told.verdict is StatementVerdict.CENTRE_ONLY:
+                    more[told.settlement_id, told.msgid] = told
+        yield from (one for one in more.values() if one.settlement_id not in known)
 
 
 def booked_on(

@@ -39,8 +39,9 @@ def sealer_to_read(
     # Who names the file of a key has it in a file.
     source = settings.journal.key_source if key is None else KeySourceName.FILE
     beside = path.with_name(settings.journal_key_file.name)
+    cipher = load_province(settings.centre.province).sealing
     with _ring(settings, path, key or beside) as ring:
-        return ring.open(source).sealer()
+        return ring.open(source).sealer(cipher)
 
 
 def sealer_to_write(settings: Settings) -> Sealer:

@@ -18,11 +18,12 @@ from config.provinces import load_province
 from config.settings import ROOT, Settings
 from settlement.catalogue import Catalogue
 from settlement.centre.gateway import Gateway, GatewaySettings
-from settlement.centre.port import Coverage
+from settlement.centre.port import Centre, Coverage
 from settlement.centre.profile import Profile
 from settlement.claim import Insurance
 from settlement.errors import PackMissingError
 from settlement.journal import Journal
+from settlement.journal_salvage import Whose
 from settlement.nhsa import CLEARING_TYPE
 from settlement.policy import Pack
 from settlement.reconcile import DayReport
@@ -42,8 +43,9 @@ from terminal.desk import CardDesk
 from terminal.device import JournalDevice, number_of
 from terminal.disk_room import DiskRoom
 from terminal.events import EventHub
-from terminal.journal_keys import sealer_to_write
+from terminal.journal_keys import sealer_to_read, sealer_to_write
 from terminal.metrics import Metrics
+from terminal.rebuild import RebuildParts
 from terminal.resolver import Resolver, ResolverSettings
 from terminal.site import Site
 from terminal.supervise import SupervisedCentre
@@ -167,6 +169,44 @@ def build_parts(settings: Settings) -> Iterator[Parts]:
         )
 
 
+def rebuild_parts(settings: Settings) -> RebuildParts:
+    """Wire what a damaged journal is rebuilt with.
+
+    Its gateway tells nothing of a journal: it asks, and a terminal that the centre
+    fences may ask. Nothing about money goes that way.
+    """
+    zone, site = settings.site.timezone, settings.site
+
+    def now() -> dt.datetime:
+        return dt.datetime.now(zone)
+
+    @contextmanager
+    def asking(journal: Journal) -> Iterator[Centre]:
+        with ExitStack() as stack:
+            reached = _gateway_settings(settings, stack)
+            yield Gateway(reached, msgids=journal.next_msgid, now=now)
+
+    return RebuildParts(
+        sealer=sealer_to_read(settings),
+        whose=Whose(site.institution_code, site.terminal_no),
+        place=_site(settings),
+        region=site.region,
+        always=_always_asked(settings),
+        finds_by_visit=load_province(settings.centre.province).finds_by_visit,
+        render=render_settlement,
+        now=now,
+        asking=asking,
+    )
+
+
+def _always_asked(settings: Settings) -> tuple[GroupKey, ...]:
+    """Return the groups of a statement that the site always asks about."""
+    region = settings.site.region
+    return tuple(
+        GroupKey(Insurance.RESIDENT, kind, region) for kind in CLEARING_TYPE.values()
+    )
+
+
 def _site(settings: Settings) -> Site:
     return Site(
         institution_name=settings.site.institution_name,
@@ -235,7 +275,6 @@ def _day_closer(
     settings: Settings, journal: Journal, gateway: Gateway, profile: Profile
 ) -> Callable[[dt.date], DayReport]:
     """Return what closes a day; the site's own groups are always asked about."""
-    region = settings.site.region
 
     def close_day(date: dt.date) -> DayReport:
         return reconcile_day(
@@ -243,10 +282,7 @@ def _day_closer(
             centre=gateway,
             date=date,
             timezone=settings.site.timezone,
-            always=[
-                GroupKey(Insurance.RESIDENT, kind, region)
-                for kind in CLEARING_TYPE.values()
-            ],
+            always=_always_asked(settings),
             refunds=profile.refunds,
         )
 

@@ -223,6 +223,7 @@ TABLE: Mapping[str, Row] = {
         "本机已有另一个终端程序在运行。请关闭其中一个后重试。",
     ),
     "backup-failed": Row(_BROKEN, "The copy was not made", _JOURNAL_OFF),
+    "rebuild-failed": Row(_BROKEN, "The journal was not rebuilt", _JOURNAL_OFF),
     "journal-damaged": Row(
         _DOWN, "The journal is damaged", _JOURNAL_OFF, undecided=True
     ),

@@ -12,6 +12,7 @@ release    let the centre forget which journal a terminal had
 reconcile  close a day over the wire
 ledger     a trial balance of a month, a day or a shift
 journal    verify the journal's chain
+rebuild    a damaged journal: what it proves, a new one, and its place
 packs      check a folder of policy packs
 examples   run published worked examples
 doctor     look at the machine and say what is missing

@@ -56,8 +56,9 @@ def look_at_journal(settings: Settings) -> Iterator[Finding]:
             "journal",
             Verdict.WRONG,
             str(error),
-            "Keep the file and all beside it; run_terminal.py journal verify names "
-            "the rows; restore a backup: docs/runbook.zh.md, journal-damaged.",
+            "Keep the file and all beside it; run_terminal.py journal rebuild says "
+            "what it still proves and how to go on: docs/runbook.zh.md, "
+            "journal-damaged.",
         )
     except (KeyFileError, OuterKeyError) as error:
         do = "Put the key back from the safe copy; do not start without it."
