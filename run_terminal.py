@@ -544,8 +544,10 @@ db_option = click.option("--db", help="Where the book is, as SQLAlchemy writes i
 @config_option
 @db_option
 @click.argument("code")
-@click.option("--name", default="", help="定点医药机构名称.")
-@click.option("--tier", type=click.Choice(TIERS), default="tertiary", help="Its level.")
+@click.option("--name", help="定点医药机构名称; as it is if left out.")
+@click.option(
+    "--tier", type=click.Choice(TIERS), help="Its level; a new one: tertiary."
+)
 @click.option("--off", is_flag=True, help="It may not settle any longer.")
 @click.pass_context
 def centre_institution(  # noqa: PLR0913, PLR0917 - one argument per option
@@ -553,11 +555,13 @@ def centre_institution(  # noqa: PLR0913, PLR0917 - one argument per option
     config: Path | None,
     db: str | None,
     code: str,
-    name: str,
-    tier: str,
+    name: str | None,
+    tier: str | None,
     off: bool,  # noqa: FBT001 - a flag of the command line
 ) -> None:
     """List an institution, or change it. Once one is listed, only listed ones settle.
+
+    What is left out stays as it is; without --off it may settle (again).
 
     Exit codes: 0 done, 2 could not run.
     """
@@ -567,7 +571,12 @@ def centre_institution(  # noqa: PLR0913, PLR0917 - one argument per option
     settings = load_settings(config)
     ctx.exit(
         run_institution(
-            settings, db, code, name=name or code, tier=Tier(tier), active=not off
+            settings,
+            db,
+            code,
+            name=name,
+            tier=None if tier is None else Tier(tier),
+            active=not off,
         )
     )
 

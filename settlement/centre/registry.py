@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from sqlalchemy import Row, Table, bindparam, func, insert, select, update
+from sqlalchemy import Row, Table, bindparam, insert, select, update
 
 from settlement.centre.book import Page, stamp
 from settlement.centre.gate import Secrets
@@ -129,6 +129,12 @@ def institutions(page: Page) -> tuple[Institution, ...]:
     return tuple(_institution(row) for row in rows)
 
 
+def listed(page: Page, code: str) -> Institution | None:
+    """Find one, switched off or not."""
+    row = page.connection.execute(_LISTED, {"code": code}).one_or_none()
+    return None if row is None else _institution(row)
+
+
 def keys_of(page: Page, code: str) -> tuple[KeyRow, ...]:
     """List the access keys of an institution, oldest first."""
     rows = page.connection.execute(
@@ -203,8 +209,7 @@ def _institution(row: Row[tuple[str | int, ...]]) -> Institution:
 
 
 def _require_listed(page: Page, code: str) -> None:
-    found = select(func.count()).where(INSTITUTION.c.code == code)
-    if not page.connection.execute(found).scalar_one():
+    if listed(page, code) is None:
         refused, sentence = "institution-unknown", "定点医药机构未登记"
         raise Refusal(refused, sentence)
 

@@ -45,16 +45,18 @@ def run_institution(  # noqa: PLR0913 - what the command line says, passed on by
     db_url: str | None,
     code: str,
     *,
-    name: str,
-    tier: Tier,
+    name: str | None,
+    tier: Tier | None,
     active: bool,
 ) -> int:
-    """List an institution, or change it."""
+    """List an institution, or change it; what is None stays as it is."""
     with open_book(settings, db_url) as book, book.writing() as page:
-        one = registry.Institution(code, name, tier, active)
+        usual = registry.Institution(code, code, Tier.TERTIARY, active)
+        known = registry.listed(page, code) or usual
+        one = registry.Institution(code, name or known.name, tier or known.tier, active)
         registry.put_institution(page, one)
     state = "is listed" if active else "is switched off"
-    click.echo(f"{code} {state}")
+    click.echo(f"{code} {one.name} ({one.tier.value}) {state}")
     return verdict(good=True)
 
 

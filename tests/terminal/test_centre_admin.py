@@ -50,6 +50,21 @@ def test_an_institution_is_listed_given_a_key_and_shown(admin, tmp_path: Path):
     assert len(told["institutions"][0]["keys"]) == 1
 
 
+def test_an_institution_that_is_switched_off_keeps_its_name_and_level(admin):
+    """Who only says --off must not make a tertiary hospital of a pharmacy."""
+    admin("institution", CODE, "--name", "示例药店", "--tier", "primary")
+    admin("institution", CODE, "--off")
+    off = json.loads(admin("institutions", "--json").stdout)["institutions"]
+    admin("institution", CODE, "--name", "示例大药房")
+    on = json.loads(admin("institutions", "--json").stdout)["institutions"]
+
+    def told(rows: list[dict[str, object]]) -> list[tuple[object, ...]]:
+        return [(row["name"], row["tier"], row["active"]) for row in rows]
+
+    assert told(off) == [("示例药店", "primary", False)]
+    assert told(on) == [("示例大药房", "primary", True)]
+
+
 def test_a_key_is_ended_once_and_what_is_not_there_is_said(admin, tmp_path: Path):
     """Exit code 1: nothing was ended."""
     pair = tmp_path / "pair.json"
