@@ -10,6 +10,7 @@ money is sent.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
@@ -40,9 +41,10 @@ from settlement.nhsa import Infno
 from settlement.seal import Sealer
 from settlement.split import SettledAmounts
 from terminal.day import GroupKey, only_at_centre
+from terminal.errors import RequestInvalidError
 from terminal.periods import CORRECTS, PERIOD, Periods, tender_of
 from terminal.record_view import Place, view_of
-from terminal.remainder import OWED
+from terminal.remainder import OWED, bill_of, id_of, key_of, part_refund
 from terminal.views import SettlementView
 
 #: What the centre has and nobody here can tell of.
@@ -265,7 +267,7 @@ class _Teller:
         for record in self._journal.open_items():
             if record.settlement_id not in stories:
                 self._end(record, [])
-        touched = dict.fromkeys([*before, *stories])
+        touched = dict.fromkeys([*before, *stories, *self._rests(stories)])
         self._sort_out(retold, [one for one in touched if one not in retold.held])
         self._note_strangers(retold)
 
@@ -619,6 +621,57 @@ class _Teller:
             record.settlement_id, key, digests[0] if digests else "", facts
         )
 
+    # -- what stays after a part went back -----------------------------------------
+
+    def _rests(self, stories: Mapping[str, list[Row]]) -> list[str]:
+        """Find remainders that were begun and lost: the worker would begin them anew.
+
+        Their number, key and bill follow from the decision to give back a part, so
+        nothing of them is invented. Returns the ids of those that were told again.
+        """
+        journal = self._journal
+        owed = {str(facts["settlement_id"]) for facts in journal.notes(OWED)}
+        told = []
+        for settlement_id in dict.fromkeys([*owed, *stories]):
+            record = self._record(settlement_id)
+            if record is None or "remainder" not in record.facts.get("cancelling", {}):
+                continue
+            if settlement_id not in owed:
+                # It was in one commit with the decision, and is lost beside it.
+                facts: dict[str, JsonValue] = {"settlement_id": settlement_id}
+                journal.note(OWED, facts, settlement_id)
+            rest = id_of(settlement_id)
+            if self._record(rest) is None and self._tell_rest(record, rest):
+                told.append(rest)
+        return told
+
+    def _tell_rest(self, record: Record, rest: str) -> bool:
+        """Tell a remainder again by what the centre has of that person and amount."""
+        part = part_refund(record.facts["cancelling"])
+        try:
+            total = bill_of(record, part).total_fee
+        except RequestInvalidError:
+            return False  # its lines are lost, so nobody can settle it anew either
+        key = key_of(record.cancel_key)
+        known = self._known_numbers()
+        for booked in self._at_centre.values():
+            fits = booked.person_id == record.person_id and booked.total_fee == total
+            if not fits or booked.refund or not booked.msgid or booked.msgid in known:
+                continue
+            clues = replace(
+                _clues_of(record),
+                key=key,
+                digest=hashlib.sha256(key.encode()).hexdigest(),
+                bill_no=part.bill_no,
+                msgid=booked.msgid,
+            )
+            found = self._look_up(clues, "", None)
+            if found is None:
+                continue
+            self._end(self._intend(_intent_of(rest, clues, found), None), [])
+            return True
+        return False
+
     # -- asking --------------------------------------------------------------------
 
     def _look_up(
@@ -686,8 +739,8 @@ class _Teller:
             else:
                 retold.ended.append(settlement_id)
 
-    def _note_strangers(self, retold: Retold) -> None:
-        """Note what the centre has under our numbers and nothing here tells of."""
+    def _known_numbers(self) -> set[str]:
+        """Return every message number that the new journal tells of."""
         known = set()
         for record in self._journal.records(limit=1_000_000):
             known.add(record.msgid)
@@ -696,6 +749,11 @@ class _Teller:
                 for entry in record.history
                 if entry.kind == State.CANCELLING
             }
+        return known
+
+    def _note_strangers(self, retold: Retold) -> None:
+        """Note what the centre has under our numbers and nothing here tells of."""
+        known = self._known_numbers()
         for told in self._at_centre.values():
             if told.msgid not in known:
                 retold.only_at_centre.append(told)

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -31,6 +32,7 @@ from terminal.day import GroupKey
 from terminal.device import number_of
 from terminal.errors import KeyReusedError, SettlementInFlightError
 from terminal.rebuild import ONLY_AT_CENTRE, RebuildParts, Retold, rebuild
+from terminal.remainder import Kept, PartRefund
 from tests.rig.laws import violations
 from tests.rig.network import Fate
 from tests.rig.one_day import OneDay
@@ -65,6 +67,15 @@ class Lived:
         _, said = self.day.cancel(settlement_id, *fates)
         self.told[Asked(f"c-{settlement_id}", None, settlement_id)] = said
 
+    def give_back_half(self, settlement_id: str) -> None:
+        """Let a caller give back half of the one line of a bill."""
+        part = PartRefund("B-half", (Kept(1, Fraction(1, 2)),))
+        asked = Asked(f"p-{settlement_id}", None, settlement_id, part)
+        answer = self.day.terminal.cashier.refund_part(
+            settlement_id, part, key=asked.key, digest=asked.digest
+        )
+        self.told[asked] = json.loads(answer.body)
+
     def bill(self, number: str, kind: VisitKind = VisitKind.OUTPATIENT) -> Asked:
         """Ask for a bill of its own price."""
         price = f"{18 + len(self.told)}.60"
@@ -85,7 +96,8 @@ def live(lived: Lived) -> None:
     day.look(Fate.DELIVERED)
     lived.cancel(second, Fate.ANSWER_LOST)
     day.look(Fate.DELIVERED)
-    lived.settle(lived.bill("B-6"))
+    half = lived.settle(lived.bill("B-6"))
+    lived.give_back_half(half)
     lived.settle(lived.bill("B-7"), Fate.ANSWER_LOST)
 
 
@@ -179,7 +191,11 @@ def ask_again(lived: Lived, asked: Asked) -> tuple[int, dict[str, Any]]:
     """Send a request of before again, as a POS does that heard nothing."""
     cashier = lived.day.terminal.cashier
     try:
-        if asked.bill is None:
+        if asked.part is not None:
+            answer = cashier.refund_part(
+                asked.settlement_id, asked.part, key=asked.key, digest=asked.digest
+            )
+        elif asked.bill is None:
             answer = cashier.cancel(
                 asked.settlement_id, key=asked.key, digest=asked.digest
             )
