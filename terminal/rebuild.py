@@ -280,13 +280,26 @@ class _Teller:
             timezone=self._parts.place.timezone,
             always=self._parts.always,
         ):
+            one = told if told.msgid else self._named(told)
             # A statement is the institution's: other terminals' rows are theirs.
-            if is_of(told.msgid, whose.institution, whose.terminal_no):
-                second = told.msgid[12:26]
+            if is_of(one.msgid, whose.institution, whose.terminal_no):
+                second = one.msgid[12:26]
                 retold.newest_second = max(retold.newest_second, second)
-                self._at_centre[told.msgid] = told
-            elif not told.msgid:
-                self._at_centre[f"/{told.settlement_id}"] = told
+                self._at_centre[one.msgid] = one
+            elif not one.msgid:
+                self._at_centre[f"/{one.settlement_id}"] = one
+
+    def _named(self, told: StatementResult) -> StatementResult:
+        """Ask whose message a row was, where a statement does not tell (5203)."""
+        if not (told.visit_id and told.settlement_id):
+            return told
+        try:
+            found = self._centre.settlement(
+                told.person_id, self._parts.region, told.visit_id, told.settlement_id
+            )
+        except CentreRejectedError:
+            return told
+        return replace(told, msgid=found.msgid)
 
     def _note_again(self, row: Row) -> None:
         facts = (body_of(row) or {}).get("facts")
@@ -751,11 +764,20 @@ class _Teller:
             }
         return known
 
+    def _known_settlements(self) -> set[str]:
+        """Return every 结算ID that the new journal tells of."""
+        return {
+            str(record.facts[step]["settlement_id"])
+            for record in self._journal.records(limit=1_000_000)
+            for step in ("settled", "cancelled")
+            if step in record.facts
+        }
+
     def _note_strangers(self, retold: Retold) -> None:
         """Note what the centre has under our numbers and nothing here tells of."""
-        known = self._known_numbers()
+        known, booked = self._known_numbers(), self._known_settlements()
         for told in self._at_centre.values():
-            if told.msgid not in known:
+            if told.msgid not in known and told.settlement_id not in booked:
                 retold.only_at_centre.append(told)
                 facts = {**_centre_only(told), "person_id": told.person_id}
                 self._journal.note(ONLY_AT_CENTRE, facts)

@@ -234,9 +234,10 @@ def _written(found: Salvage, new: Path, retold: Retold) -> Iterator[str]:
         )
     for told in retold.only_at_centre:
         sign = "refund" if told.refund else "settlement"
+        whose = "" if told.msgid else " (perhaps another terminal's)"
         yield (
-            f"  {sign} {told.settlement_id} visit {told.visit_id}: "
-            f"{told.total_fee}, funds {told.fund_total}, account {told.account_pay}"
+            f"  {sign} {told.settlement_id} visit {told.visit_id}: {told.total_fee}, "
+            f"funds {told.fund_total}, account {told.account_pay}{whose}"
         )
 
 
