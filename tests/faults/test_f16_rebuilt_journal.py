@@ -39,9 +39,11 @@ from terminal.api import render_settlement
 from terminal.day import GroupKey
 from terminal.device import number_of
 from terminal.errors import KeyReusedError, SettlementInFlightError
-from terminal.rebuild import ONLY_AT_CENTRE, RebuildParts, Retold, rebuild
+from terminal.gap import Asking
+from terminal.rebuild import RebuildParts, rebuild
 from terminal.remainder import Kept, PartRefund
-from tests.rig.clock import PowerCut
+from terminal.retelling import ONLY_AT_CENTRE, Retold, Telling
+from tests.rig.clock import ZONE, PowerCut
 from tests.rig.laws import violations
 from tests.rig.network import Fate
 from tests.rig.one_day import OneDay
@@ -179,15 +181,23 @@ def parts(day: OneDay, kind: type[Gateway] = Gateway) -> RebuildParts:
         )
 
     return RebuildParts(
-        sealer=SEALER,
-        whose=Whose(INSTITUTION, terminal.number),
-        place=SITE,
-        region=REGION,
-        always=[GroupKey(Insurance.RESIDENT, kind, REGION) for kind in ("11", "41")],
-        finds_by_visit=PROVINCE.finds_by_visit,
-        render=render_settlement,
+        telling=Telling(
+            sealer=SEALER,
+            place=SITE,
+            render=render_settlement,
+            asking=Asking(
+                whose=Whose(INSTITUTION, terminal.number),
+                region=REGION,
+                timezone=ZONE,
+                always=[
+                    GroupKey(Insurance.RESIDENT, clearing, REGION)
+                    for clearing in ("11", "41")
+                ],
+                finds_by_visit=PROVINCE.finds_by_visit,
+            ),
+        ),
         now=terminal.clock,
-        asking=asking,
+        centre=asking,
     )
 
 
@@ -204,7 +214,7 @@ def rebuilt(
     day.terminal.clock.revive()
     stood = parts(day, kind)
     today = day.world.clock.now.date()
-    with salvage(path, copies, SEALER, stood.whose) as found:
+    with salvage(path, copies, SEALER, stood.telling.asking.whose) as found:
         assert found.trouble
         retold = rebuild(found, new, stood, reason=REASON, until=until or today)
     install(new, path, SEALER, today)
@@ -463,7 +473,7 @@ def test_f16_a_centre_that_is_away_leaves_no_new_journal(lived: Lived):
 
     stood = parts(day, Away)
     with (
-        salvage(lived.path, (), SEALER, stood.whose) as found,
+        salvage(lived.path, (), SEALER, stood.telling.asking.whose) as found,
         pytest.raises(CentreNotSentError),
     ):
         rebuild(found, new, stood, reason=REASON, until=today)
@@ -484,7 +494,10 @@ def test_f16_killed_while_it_is_rebuilt_it_is_begun_again(lived: Lived, looks: i
     stood = parts(day)
     today = day.world.clock.now.date()
     day.terminal.clock.looks_left = looks
-    with suppress(PowerCut), salvage(lived.path, (), SEALER, stood.whose) as found:
+    with (
+        suppress(PowerCut),
+        salvage(lived.path, (), SEALER, stood.telling.asking.whose) as found,
+    ):
         rebuild(
             found, lived.path.with_name("new.db"), stood, reason=REASON, until=today
         )
