@@ -43,7 +43,10 @@ resolver   the worker that ends every unknown: found, or reversed
 periods    clearing periods: where postings go, and closing a month
 remainder  what stays when a part goes back, owed until it is settled
 day        the end of the day: 3201, 3202, differences
-rebuild    a damaged journal told again: evidence held against the centre's book
+rebuild    a new journal in the place of a damaged one, from chain and centre
+retelling  a journal's lost end told again: evidence held against the centre's book
+lost_intent  what is left of a settlement whose own entry is lost
+gap        what the centre booked in the days that a journal lost
 demo       one whole settlement without a browser
 centre_keys  the reference centre's pair of keys
 journal_keys  the keys of the journal, from settings

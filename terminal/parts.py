@@ -43,10 +43,12 @@ from terminal.desk import CardDesk
 from terminal.device import JournalDevice, number_of
 from terminal.disk_room import DiskRoom
 from terminal.events import EventHub
+from terminal.gap import Asking
 from terminal.journal_keys import sealer_to_read, sealer_to_write
 from terminal.metrics import Metrics
 from terminal.rebuild import RebuildParts
 from terminal.resolver import Resolver, ResolverSettings
+from terminal.retelling import Telling
 from terminal.site import Site
 from terminal.supervise import SupervisedCentre
 
@@ -187,15 +189,20 @@ def rebuild_parts(settings: Settings) -> RebuildParts:
             yield Gateway(reached, msgids=journal.next_msgid, now=now)
 
     return RebuildParts(
-        sealer=sealer_to_read(settings),
-        whose=Whose(site.institution_code, site.terminal_no),
-        place=_site(settings),
-        region=site.region,
-        always=_always_asked(settings),
-        finds_by_visit=load_province(settings.centre.province).finds_by_visit,
-        render=render_settlement,
+        telling=Telling(
+            sealer=sealer_to_read(settings),
+            place=_site(settings),
+            render=render_settlement,
+            asking=Asking(
+                whose=Whose(site.institution_code, site.terminal_no),
+                region=site.region,
+                timezone=zone,
+                always=_always_asked(settings),
+                finds_by_visit=load_province(settings.centre.province).finds_by_visit,
+            ),
+        ),
         now=now,
-        asking=asking,
+        centre=asking,
     )
 
 

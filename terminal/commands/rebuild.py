@@ -17,7 +17,8 @@ from settlement.journal_salvage import Salvage, salvage
 from settlement.journal_salvage import Source as ReadFile
 from terminal.commands.output import JsonValue, print_json, verdict
 from terminal.parts import rebuild_parts
-from terminal.rebuild import RebuildParts, Retold, days_in_doubt, rebuild
+from terminal.rebuild import RebuildParts, days_in_doubt, rebuild
+from terminal.retelling import Retold
 
 _COMMAND = "run_terminal.py journal rebuild"
 #: So many ids are printed; a program asks for all of them.
@@ -59,7 +60,9 @@ def run_journal_rebuild(settings: Settings, asked: Asked) -> int:
         require_new(asked.write, journal, asked.copies)
     lock = _locked(journal)
     try:
-        with salvage(journal, asked.copies, parts.sealer, parts.whose) as found:
+        with salvage(
+            journal, asked.copies, parts.telling.sealer, parts.telling.asking.whose
+        ) as found:
             _see_times(found, (journal, *asked.copies), parts)
             return _look_or_write(settings, parts, asked, found)
     finally:
@@ -78,7 +81,7 @@ def _look_or_write(
     if not found.head.seq and not found.beyond():
         return _say_no(asked, found, _nothing(journal))
     if asked.write is None:
-        days = days_in_doubt(found, until, parts.place.timezone)
+        days = days_in_doubt(found, until, parts.telling.asking.timezone)
         if asked.as_json:
             print_json(_found_json(found, days))
         else:
@@ -119,7 +122,7 @@ def _nothing(journal: Path) -> str:
 
 def _install(settings: Settings, parts: RebuildParts, asked: Asked, new: Path) -> int:
     today = parts.now().date()
-    folder = install(new, settings.journal_file, parts.sealer, today)
+    folder = install(new, settings.journal_file, parts.telling.sealer, today)
     if asked.as_json:
         print_json({"installed": new.name, "kept_in": folder.name})
         return verdict(good=True)
@@ -229,9 +232,10 @@ def _written(found: Salvage, new: Path, retold: Retold) -> Iterator[str]:
         )
     for told in retold.only_at_centre:
         sign = "refund" if told.refund else "settlement"
+        whose = "" if told.msgid else " (perhaps another terminal's)"
         yield (
-            f"  {sign} {told.settlement_id} visit {told.visit_id}: "
-            f"{told.total_fee}, funds {told.fund_total}, account {told.account_pay}"
+            f"  {sign} {told.settlement_id} visit {told.visit_id}: {told.total_fee}, "
+            f"funds {told.fund_total}, account {told.account_pay}{whose}"
         )
 
 
