@@ -33,6 +33,8 @@ msgids      numbers for messages, never given out twice
 schema      the journal's tables, triggers and migrations (SQLite)
 chain       the hash chain over the final bytes, and its anchor beside the file
 journal     the terminal's own durable record (SQLite through sqlite-utils)
+personal_search  people found by a keyed hash, without opening anything
+journal_migration  brought up to this schema, the one before kept beside it
 journal_opening  its files judged before anything is written: damage is left as found
 journal_proof  the proof: edited, deleted, reordered or truncated rows, each named
 journal_backup  a copy while it is written, and the drill that tries one

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,33 @@ def digest_of(row: Row, *, seq: int | None = None) -> bytes:
     # The length goes first, so that no two rows share one byte string.
     framed = [piece for part in parts for piece in (len(part).to_bytes(8, "big"), part)]
     return hashlib.sha256(b"".join(framed)).digest()
+
+
+def row_from(row: Mapping[str, object]) -> Row:
+    """Read one row of the entry table.
+
+    Raises:
+        TypeError, ValueError: a column holds something else.
+    """
+    settlement_id, state = row["settlement_id"], row["state"]
+    return Row(
+        seq=int(str(row["seq"])),
+        at=str(row["at"]),
+        settlement_id=None if settlement_id is None else str(settlement_id),
+        kind=str(row["kind"]),
+        state=None if state is None else str(state),
+        body=str(row["body"]),
+        sealed=_bytes(row["sealed"]),
+        prev=_bytes(row["prev"]),
+        digest=_bytes(row["digest"]),
+    )
+
+
+def _bytes(value: object) -> bytes:
+    if not isinstance(value, bytes):
+        msg = "a column of bytes holds something else"
+        raise TypeError(msg)
+    return value
 
 
 def anchor_path(journal: Path) -> Path:

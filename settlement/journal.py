@@ -24,6 +24,7 @@ from settlement.chain import (
     Head,
     Row,
     digest_of,
+    row_from,
 )
 from settlement.facts import JsonValue
 from settlement.filelock import FileLock
@@ -35,6 +36,7 @@ from settlement.journal_errors import (
     KeyFileError,
     UnknownSettlementError,
 )
+from settlement.journal_migration import bring_up
 from settlement.journal_opening import Opening, judge
 from settlement.key_ring import ROTATED, last_rotation, ring_path
 from settlement.lean_sqlite import Database
@@ -42,7 +44,7 @@ from settlement.ledger import Account, Entry, Posting
 from settlement.lifecycle import FINAL, OPEN, State, may_go
 from settlement.money import Money
 from settlement.msgids import Msgids
-from settlement.schema import MIGRATIONS, PRAGMAS
+from settlement.personal_search import MOST, hash_of, hashes_of
 from settlement.seal import Sealer
 
 if TYPE_CHECKING:
@@ -257,6 +259,9 @@ class Journal:
                 },
                 "key": _key_json(intent.key, intent.digest, "settle"),
             }
+            hashes = hashes_of(self._sealer, intent.personal)
+            if hashes:
+                body["hashes"] = dict(hashes)
             row = self._append(
                 intent.settlement_id, State.INTENT, body, intent.personal
             )
@@ -276,6 +281,7 @@ class Journal:
                 ],
             )
             self._keep_key(row, intent.settlement_id, body["key"])
+            self._keep_hashes(row, intent.settlement_id, hashes)
             record = _begun(intent, row)
             if sending:
                 sent = self._append(
@@ -474,6 +480,30 @@ class Journal:
         found = [self.record(str(row["settlement_id"])) for row in reversed(rows)]
         return tuple(r for r in found if states is None or r.state in states)
 
+    def found_by(self, name: str, number: str, limit: int = MOST) -> tuple[Record, ...]:
+        """Return the settlements of a person, newest first, without opening others.
+
+        Args:
+            name: what is searched by, one of ``personal_search.SEARCHABLE``.
+            number: whose.
+            limit: at most so many, the newest.
+        """
+        hashed = hash_of(self._sealer, name, number)
+        rows = self._query(
+            "SELECT personal_hash.settlement_id AS whose, entry.* "
+            "FROM personal_hash JOIN entry USING (seq) "
+            "WHERE field = ? AND hash = ? ORDER BY seq DESC LIMIT ?",
+            name,
+            hashed,
+            limit,
+        )
+        for row in rows:
+            entry = self._sound(row)
+            kept = self._body_of(entry).get("hashes", {})
+            if kept.get(name) != hashed or entry.settlement_id != row["whose"]:
+                self._damaged("a hash is not the one its entry holds")
+        return tuple(self.record(str(row["whose"])) for row in rows)
+
     def open_items(self) -> tuple[Record, ...]:
         """Return what is undecided, oldest first."""
         with self._guard:
@@ -530,7 +560,7 @@ class Journal:
         connection = sqlite3.connect(self._path, isolation_level=None)
         try:
             self._db = Database(connection)
-            self._migrate()
+            bring_up(connection, self._path)
             self._load()
             self._anchor_again(found)
         except (sqlite3.DatabaseError, ValueError, TypeError) as error:
@@ -539,17 +569,6 @@ class Journal:
         except BaseException:
             connection.close()
             raise
-
-    def _migrate(self) -> None:
-        for pragma in PRAGMAS:
-            self._db.execute(pragma)
-        (done,) = self._db.execute("PRAGMA user_version").fetchone()
-        for number, script in enumerate(MIGRATIONS, start=1):
-            if number > done:
-                self._db.conn.executescript(
-                    f"BEGIN IMMEDIATE; {script}; "
-                    f"PRAGMA user_version = {number}; COMMIT;"
-                )
 
     def _load(self) -> None:
         """Read where the chain ends and what is undecided."""
@@ -741,6 +760,16 @@ class Journal:
             ],
         )
 
+    def _keep_hashes(
+        self, row: Row, settlement_id: str, hashes: Mapping[str, str]
+    ) -> None:
+        for name, hashed in hashes.items():
+            self._db.execute(
+                "INSERT INTO personal_hash (seq, settlement_id, field, hash) "
+                "VALUES (?,?,?,?)",
+                [row.seq, settlement_id, name, hashed],
+            )
+
     def _keep_live(self, record: Record) -> None:
         """Remember an open settlement as its writer left it; forget an ended one."""
         if record.state in OPEN:
@@ -850,22 +879,6 @@ class Journal:
                 for row, body in zip(rows, bodies, strict=True)
             ),
         )
-
-
-def row_from(row: Mapping[str, object]) -> Row:
-    """Read one row of the entry table."""
-    settlement_id, state = row["settlement_id"], row["state"]
-    return Row(
-        seq=int(str(row["seq"])),
-        at=str(row["at"]),
-        settlement_id=None if settlement_id is None else str(settlement_id),
-        kind=str(row["kind"]),
-        state=None if state is None else str(state),
-        body=str(row["body"]),
-        sealed=_bytes(row["sealed"]),
-        prev=_bytes(row["prev"]),
-        digest=_bytes(row["digest"]),
-    )
 
 
 def _begun(intent: Intent, row: Row) -> Record:

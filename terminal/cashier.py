@@ -1230,6 +1230,11 @@ class Cashier:
         records = self._journal.records(created_on=today)
         return tuple(view_of(r, self._site) for r in reversed(records))
 
+    def search(self, field: str, number: str) -> tuple[SettlementView, ...]:
+        """Return a person's settlements, newest first."""
+        found = self._journal.found_by(field, number)
+        return tuple(view_of(record, self._site) for record in found)
+
     def open_items(self) -> tuple[SettlementView, ...]:
         """Return what is not decided yet, oldest first."""
         undecided = [view_of(r, self._site) for r in self._journal.open_items()]
