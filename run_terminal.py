@@ -1021,6 +1021,27 @@ def journal_rebuild(  # noqa: PLR0913 - its options, by name
     ctx.exit(run_journal_rebuild(load_settings(config), asked))
 
 
+@journal.command("find", epilog="Example: run_terminal.py journal find --card")
+@click.option("--card", is_flag=True, help="Ask for a 卡号; else for a 证件号码.")
+@json_option
+@config_option
+@click.pass_context
+def journal_find(
+    ctx: click.Context, *, card: bool, as_json: bool, config: Path | None
+) -> None:
+    """Find a person's settlements by a number, which is asked for and not shown.
+
+    The number is read from standard input, never from the command line. It is searched
+    by its keyed hash: no personal field is opened, and none is printed.
+
+    Exit codes: 0 found, 1 none, 2 could not run.
+    """
+    from terminal.commands.journal import run_journal_find
+
+    field = "card_no" if card else "person_cert_no"
+    ctx.exit(run_journal_find(load_settings(config), field, as_json=as_json))
+
+
 @main.group()
 def catalogue() -> None:
     """Look after the catalogue of items: import, show, search."""

@@ -35,6 +35,8 @@ chain       the hash chain over the final bytes, and its anchor beside the file
 journal     the terminal's own durable record (SQLite through sqlite-utils)
 journal_records  what it holds, as values; rows folded into a settlement
 journal_reading  what it tells, on each thread's own connection, every row proven
+personal_search  people found by a keyed hash, without opening anything
+journal_migration  brought up to this schema, the one before kept beside it
 journal_opening  its files judged before anything is written: damage is left as found
 journal_proof  the proof: edited, deleted, reordered or truncated rows, each named
 journal_backup  a copy while it is written, and the drill that tries one

@@ -34,6 +34,7 @@ from settlement.journal_errors import (
     JournalStoppedError,
     KeyFileError,
 )
+from settlement.journal_migration import bring_up
 from settlement.journal_opening import Opening, judge
 from settlement.journal_reading import JournalReading
 from settlement.journal_records import (
@@ -51,7 +52,7 @@ from settlement.lean_sqlite import Database
 from settlement.ledger import Entry, Posting
 from settlement.lifecycle import OPEN, State, may_go
 from settlement.msgids import Msgids
-from settlement.schema import MIGRATIONS, PRAGMAS
+from settlement.personal_search import MOST, hashes_of
 from settlement.seal import Sealer
 
 if TYPE_CHECKING:
@@ -193,6 +194,9 @@ class Journal:
                 },
                 "key": _key_json(intent.key, intent.digest, "settle"),
             }
+            hashes = hashes_of(self._sealer, intent.personal)
+            if hashes:
+                body["hashes"] = dict(hashes)
             row = self._append(
                 intent.settlement_id, State.INTENT, body, intent.personal
             )
@@ -212,6 +216,7 @@ class Journal:
                 ],
             )
             self._keep_key(row, intent.settlement_id, body["key"])
+            self._keep_hashes(row, intent.settlement_id, hashes)
             record = begun(intent, row)
             if sending:
                 sent = self._append(
@@ -384,6 +389,16 @@ class Journal:
         """Return the digest (hex) of entry *seq*; empty if there is no such entry."""
         return self._reading.digest_at(seq)
 
+    def found_by(self, name: str, number: str, limit: int = MOST) -> tuple[Record, ...]:
+        """Return the settlements of a person, newest first, without opening others.
+
+        Args:
+            name: what is searched by, one of ``personal_search.SEARCHABLE``.
+            number: whose.
+            limit: at most so many, the newest.
+        """
+        return self._reading.found_by(name, number, limit)
+
     def open_items(self) -> tuple[Record, ...]:
         """Return what is undecided, oldest first."""
         with self._guard:
@@ -408,7 +423,7 @@ class Journal:
         try:
             self._db = Database(connection)
             self._reading.read_by(self._db)
-            self._migrate()
+            bring_up(connection, self._path)
             self._load()
             self._anchor_again(found)
         except (sqlite3.DatabaseError, ValueError, TypeError) as error:
@@ -417,17 +432,6 @@ class Journal:
         except BaseException:
             connection.close()
             raise
-
-    def _migrate(self) -> None:
-        for pragma in PRAGMAS:
-            self._db.execute(pragma)
-        (done,) = self._db.execute("PRAGMA user_version").fetchone()
-        for number, script in enumerate(MIGRATIONS, start=1):
-            if number > done:
-                self._db.conn.executescript(
-                    f"BEGIN IMMEDIATE; {script}; "
-                    f"PRAGMA user_version = {number}; COMMIT;"
-                )
 
     def _load(self) -> None:
         """Read where the chain ends and what is undecided."""
@@ -618,6 +622,16 @@ class Journal:
                 str(key["action"]),
             ],
         )
+
+    def _keep_hashes(
+        self, row: Row, settlement_id: str, hashes: Mapping[str, str]
+    ) -> None:
+        for name, hashed in hashes.items():
+            self._db.execute(
+                "INSERT INTO personal_hash (seq, settlement_id, field, hash) "
+                "VALUES (?,?,?,?)",
+                [row.seq, settlement_id, name, hashed],
+            )
 
     def _keep_live(self, record: Record) -> None:
         """Remember an open settlement as its writer left it; forget an ended one."""

@@ -15,12 +15,20 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from settlement.chain import AT_ONCE, GENESIS, Head, Row, digest_of, read_anchor
+from settlement.chain import (
+    AT_ONCE,
+    GENESIS,
+    Head,
+    Row,
+    digest_of,
+    read_anchor,
+)
 from settlement.facts import JsonValue
 from settlement.journal_records import row_from
 from settlement.journal_sweep import sweep
 from settlement.lean_sqlite import Database
 from settlement.lifecycle import State, may_go
+from settlement.personal_search import has_hashes
 from settlement.schema import MIGRATIONS
 from settlement.seal import Sealer
 
@@ -48,7 +56,9 @@ class FaultKind(StrEnum):
     TRUNCATED = "truncated"  #: rows are missing at the end
     REWRITTEN = "rewritten"  #: a chain whole in itself, and not the anchored one
     ANCHOR_MISSING = "anchor-missing"  #: the head beside the file is gone or forged
-    SIDE_TABLE = "side-table"  #: keys, postings or answers differ from their entry
+    SIDE_TABLE = (
+        "side-table"  #: keys, postings, answers or hashes differ from their entry
+    )
     ILLEGAL_STEP = "illegal-step"  #: a settlement went where no arrow leads
     UNBALANCED = "unbalanced"  #: postings of an entry that do not add up to zero
     UNANCHORED = "unanchored"  #: rows at the end that the anchor does not cover
@@ -171,7 +181,7 @@ def _verify(path: Path, sealer: Sealer) -> Verdict:
     before = read_anchor(path, sealer.anchor_key)
     try:
         found = _read(path)
-    except (sqlite3.DatabaseError, TypeError, ValueError) as error:
+    except (sqlite3.DatabaseError, TypeError, ValueError, KeyError) as error:
         detail = f"it cannot be read to the end ({type(error).__name__})"
         fault = Fault(FaultKind.DAMAGED, WHOLE_FILE, detail)
         return Verdict(0, Head(0, GENESIS.hex()), (fault,))
@@ -248,9 +258,13 @@ def _damage(db: Database) -> Iterator[Fault]:
 
 
 def _unprotected(db: Database) -> Iterator[Fault]:
-    """Compare tables, indexes and triggers with the ones the migrations make."""
+    """Compare tables, indexes and triggers with the ones the migrations make.
+
+    A copy from before a migration is compared with what there was then.
+    """
+    (done,) = db.execute("PRAGMA user_version").fetchone()
     with closing(sqlite3.connect(":memory:")) as fresh:
-        for script in MIGRATIONS:
+        for script in MIGRATIONS[:done] or MIGRATIONS:
             fresh.executescript(script)
         made = _schema(Database(fresh))
     there = _schema(db)
@@ -334,7 +348,7 @@ def _given_out(db: Database) -> int:
 
 
 def _kept(db: Database) -> dict[int, list[str]]:
-    """Read keys, postings, answers and intents, each as one text by its entry."""
+    """Read keys, postings, answers, intents, hashes, each as one text by its entry."""
     kept: dict[int, list[str]] = {}
     for row in db.query("SELECT * FROM idempotency_key"):
         text = (
@@ -352,15 +366,18 @@ def _kept(db: Database) -> dict[int, list[str]]:
         values = " ".join(str(row[name]) for name in _INTENT)
         text = f"intent {row['settlement_id']} {values}"
         kept.setdefault(int(row["seq"]), []).append(text)
+    for row in db.query("SELECT * FROM personal_hash") if has_hashes(db.conn) else ():
+        text = f"hash {row['settlement_id']} {row['field']} {row['hash']}"
+        kept.setdefault(int(row["seq"]), []).append(text)
     return kept
 
 
 def _side_tables(rows: list[Row], kept: dict[int, list[str]]) -> Iterator[Fault]:
-    """Compare keys, postings, answers and intents with what their entries say."""
+    """Compare the side tables with what the entries say of them."""
     said = {row.seq: _side_of(row) for row in rows}
     for seq in sorted(said.keys() | kept.keys()):
         if sorted(said.get(seq, [])) != sorted(kept.get(seq, [])):
-            detail = "keys, postings, answer or intent differ from the entry"
+            detail = "keys, postings, answer, intent or hashes differ from the entry"
             yield Fault(FaultKind.SIDE_TABLE, seq, detail)
     for entry in rows:
         off_by = sum(fen for _, fen in _legs(_body(entry)))
@@ -381,6 +398,9 @@ def _side_of(row: Row) -> list[str]:
     body = _body(row)
     found = []
     key, answer, intent = body.get("key"), body.get("answer"), body.get("intent")
+    hashes = body.get("hashes")
+    if isinstance(hashes, dict):
+        found += [f"hash {row.settlement_id} {n} {h}" for n, h in hashes.items()]
     if isinstance(key, dict):
         found.append(
             f"key {key.get('key')} {key.get('digest')} {row.settlement_id} "

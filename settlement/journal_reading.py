@@ -26,6 +26,7 @@ from settlement.lean_sqlite import Database
 from settlement.ledger import Account, Posting
 from settlement.lifecycle import FINAL, State
 from settlement.money import Money
+from settlement.personal_search import hash_of
 from settlement.seal import Sealer
 
 
@@ -123,6 +124,30 @@ class JournalReading:
         )
         found = [self.record(str(row["settlement_id"])) for row in reversed(rows)]
         return tuple(r for r in found if states is None or r.state in states)
+
+    def found_by(self, name: str, number: str, limit: int) -> tuple[Record, ...]:
+        """Return the settlements of a person, newest first, without opening others.
+
+        Args:
+            name: what is searched by, one of ``personal_search.SEARCHABLE``.
+            number: whose.
+            limit: at most so many, the newest.
+        """
+        hashed = hash_of(self._sealer, name, number)
+        rows = self._query(
+            "SELECT personal_hash.settlement_id AS whose, entry.* "
+            "FROM personal_hash JOIN entry USING (seq) "
+            "WHERE field = ? AND hash = ? ORDER BY seq DESC LIMIT ?",
+            name,
+            hashed,
+            limit,
+        )
+        for row in rows:
+            entry = self._sound(row)
+            kept = self._body_of(entry).get("hashes", {})
+            if kept.get(name) != hashed or entry.settlement_id != row["whose"]:
+                self._damaged("a hash is not the one its entry holds")
+        return tuple(self.record(str(row["whose"])) for row in rows)
 
     def notes(self, kind: str) -> tuple[dict[str, JsonValue], ...]:
         """Return the facts of every note of a kind, oldest first, each proven."""

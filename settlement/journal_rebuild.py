@@ -343,6 +343,13 @@ def _sides_of(
             "INSERT INTO answer (key, seq, status, body) VALUES (?,?,?,?)",
             [answer["key"], row.seq, answer["status"], said],
         )
+    hashes = body.get("hashes")
+    for field, hashed in (hashes if isinstance(hashes, dict) else {}).items():
+        sql = (
+            "INSERT INTO personal_hash (seq, settlement_id, field, hash) "
+            "VALUES (?,?,?,?)"
+        )
+        yield sql, [row.seq, row.settlement_id, field, hashed]
     legs = body.get("postings")
     for number, leg in enumerate(legs if isinstance(legs, list) else ()):
         if isinstance(leg, list):

@@ -18,6 +18,7 @@ from typing import Any
 
 from settlement.chain import GENESIS, Head
 from settlement.lifecycle import WAYS
+from settlement.personal_search import has_hashes
 
 #: Lengths as the digest frames them; longer ones are worked out.
 _FRAMES = tuple(length.to_bytes(8, "big") for length in range(16_384))
@@ -150,6 +151,17 @@ class _Sides:
             "SELECT seq, bill_no, created_on, infno, insured_region, kind, msgid, "
             "person_id, settlement_id FROM intent ORDER BY seq",
         )
+        # A copy from before there were hashes has no table of them.
+        self._hashes: Iterator[tuple[Any, ...]] = iter(
+            db.execute(
+                "SELECT seq, field, hash, settlement_id FROM personal_hash "
+                "ORDER BY seq, field"
+            )
+            if has_hashes(db)
+            else ()
+        )
+        self._hash = next(self._hashes, _END)
+        self._names: dict[bytes, bytes] = {}
         self._unbalanced = False
         self._accounts: dict[bytes, bytes] = {}
         self._postings = _Reading(
@@ -158,15 +170,36 @@ class _Sides:
 
     def agree(self, seq: int, settlement_id: bytes | None, body: bytes) -> bool:
         """Say whether the body holds what the tables say of it, and no more."""
+        hashes = self._hashed(seq, settlement_id, body)
         intent = self._intent(seq, settlement_id, body)
         key = self._key(seq, settlement_id, body)
         legs = self._legs(seq, body)
-        if intent is None or key is None or legs is None:
+        if hashes is None or intent is None or key is None or legs is None:
             return False
-        tail = intent + key + legs
+        tail = hashes + intent + key + legs
         if tail and not body.endswith(tail + b"}"):
             return False
         return self._answered(seq, body)
+
+    def _hashed(self, seq: int, settlement_id: bytes | None, body: bytes) -> _Part:
+        row = self._hash
+        if row[0] != seq:
+            return None if b'"hashes":{' in body else b""
+        told = []
+        names, rows = self._names, self._hashes
+        while row[0] == seq:
+            _, field, hashed, whose = row
+            if whose != settlement_id:
+                return None
+            name = names.get(field)
+            if name is None:
+                name = names[field] = _text(field)
+            # Letters and digits need no escape; this is the quickest way to see it.
+            text = b'"%b"' % hashed if hashed.isalnum() else _text(hashed)
+            told.append(b"%b:%b" % (name, text))
+            row = next(rows, _END)
+        self._hash = row
+        return b',"hashes":{' + b",".join(told) + b"}"
 
     def _intent(self, seq: int, settlement_id: bytes | None, body: bytes) -> _Part:
         if self._intents.seq != seq:
@@ -195,6 +228,7 @@ class _Sides:
                 table.seq is None
                 for table in (self._keys, self._answers, self._intents, self._postings)
             )
+            and self._hash is _END
             and not self._unbalanced
         )
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 #: Tables whose rows never change and never go. Only ``counter`` is mutable: it holds
 #: the last msgid given out, which is no record of money.
-APPEND_ONLY = ("entry", "intent", "idempotency_key", "posting", "answer")
+_FIRST = ("entry", "intent", "idempotency_key", "posting", "answer")
+APPEND_ONLY = (*_FIRST, "personal_hash")
 
 _TABLES = """
 CREATE TABLE entry (
@@ -59,6 +60,18 @@ CREATE TABLE counter (
 ) STRICT;
 """
 
+#: What a person is found by: a keyed hash of each number, beside the intent.
+_HASHES = """
+CREATE TABLE personal_hash (
+  seq INTEGER NOT NULL REFERENCES entry (seq),
+  settlement_id TEXT NOT NULL,
+  field TEXT NOT NULL,
+  hash TEXT NOT NULL,
+  PRIMARY KEY (seq, field)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX personal_hash_of_number ON personal_hash (field, hash);
+"""
+
 
 def _never_changes(table: str) -> str:
     return f"""
@@ -70,7 +83,10 @@ BEGIN SELECT RAISE(ABORT, '{table} rows never go'); END;
 
 
 #: Numbered from 1; ``PRAGMA user_version`` says how many a file has had.
-MIGRATIONS = (_TABLES + "".join(_never_changes(table) for table in APPEND_ONLY),)
+MIGRATIONS = (
+    _TABLES + "".join(_never_changes(table) for table in _FIRST),
+    _HASHES + _never_changes("personal_hash"),
+)
 
 #: WAL with FULL: what is acknowledged is on the disk.
 PRAGMAS = (

@@ -17,7 +17,7 @@ voucher_window the same beside the reference centre
 tls_certificate  until when a TLS certificate is good
 trace_file the file of --trace: one line a step, masked before it comes here
 pin_ways   how a holder's PIN gets to the card: typed, on a pad, judged by the centre
-hidden_input  PINs typed at a command: unseen, and wiped
+hidden_input  PINs and numbers typed at a command: unseen, and wiped
 central_password  a holder's password at the centre, asked once
 card_files  files of the card: for callers of the old drivers, for the holder
 deck       the demonstration's cards and their emulated slot

@@ -321,6 +321,20 @@ def _settlement_routes(
         rows = [models.SettlementBrief.of(view) for view in service.today()]
         return models.SettlementList(settlements=rows)
 
+    @api.post("/settlements/search")
+    @api.input(models.SearchIn, arg_name="asked")
+    @api.output(models.SettlementList)
+    @api.doc(
+        operation_id="searchSettlements",
+        responses=_responses(*_BODY, "journal-damaged"),
+        security="bearer",
+    )
+    def search(asked: models.SearchIn) -> models.SettlementList:
+        """List a person's settlements, newest first; the number is in no address."""
+        found = service.search(*asked.asked())
+        rows = [models.SettlementBrief.of(view) for view in found]
+        return models.SettlementList(settlements=rows)
+
     @api.get("/settlements/<settlement_id>")
     @api.output(models.Settlement)
     @api.doc(

@@ -20,6 +20,7 @@ from pydantic import (
     StrictBool,
     StrictInt,
     StrictStr,
+    model_validator,
 )
 
 from settlement import explain
@@ -197,6 +198,30 @@ class AdoptIn(_In):
     """Why a person believes that the centre's cancellation is right."""
 
     reason: Annotated[StrictStr, Field(min_length=1, max_length=200)]
+
+
+#: As it stands on a card or certificate, whole; small letters are taken too.
+_Number = Annotated[StrictStr, Field(pattern=r"^[!-~]{4,50}$")]
+
+
+class SearchIn(_In):
+    """Whose settlements: one number, whole. It is searched by its keyed hash."""
+
+    person_cert_no: _Number | None = None  #: 证件号码
+    card_no: _Number | None = None  #: 卡号
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> SearchIn:
+        if (self.person_cert_no is None) == (self.card_no is None):
+            msg = "one number, person_cert_no or card_no"
+            raise ValueError(msg)
+        return self
+
+    def asked(self) -> tuple[str, str]:
+        """Return the field and its number."""
+        if self.card_no is not None:
+            return "card_no", self.card_no
+        return "person_cert_no", self.person_cert_no or ""
 
 
 class KeptIn(_In):
@@ -697,7 +722,7 @@ class Settlement(_Out):
 
 
 class SettlementList(_Out):
-    """Today's settlements, newest first."""
+    """Settlements, newest first."""
 
     settlements: list[SettlementBrief]
 

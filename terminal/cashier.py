@@ -329,6 +329,10 @@ class Cashier:
         """Return what was begun today, newest first."""
         return self._looking_up.today()
 
+    def search(self, field: str, number: str) -> tuple[SettlementView, ...]:
+        """Return a person's settlements, newest first."""
+        return self._looking_up.of_person(field, number)
+
     def open_items(self) -> tuple[SettlementView, ...]:
         """Return what is not decided yet, oldest first."""
         return self._looking_up.open_items()

@@ -1,4 +1,4 @@
-"""PINs typed at a command: not shown, and read into a buffer that can be wiped.
+"""PINs and numbers typed at a command: not shown, and wiped by whoever asked.
 
 ``getpass`` returns text, which nobody can wipe. Here the bytes go one by one from the
 terminal into a ``bytearray``; a single byte is a shared object and says nothing.
@@ -18,22 +18,25 @@ from reader.pin import LONGEST_PIN, wipe
 _ENDS = (b"", b"\r", b"\n")
 
 
-def read_hidden(prompt: str, handle: int = 0) -> bytearray:
+def read_hidden(
+    prompt: str, handle: int = 0, *, longest: int = LONGEST_PIN
+) -> bytearray:
     """Ask on standard error and read one line; whoever asked wipes it.
 
-    A line longer than any PIN is read to its end and given one byte too long, so that
-    it is refused as no PIN.
+    A line that is too long is read to its end and given one byte too long, so that it
+    is refused by whoever asked.
 
     Args:
         prompt: What to ask.
         handle: Where to read; standard input unless said.
+        longest: Bytes of what is asked for, at most.
 
     Raises:
         PinPadError: this terminal cannot hide what is typed.
     """
     sys.stderr.write(prompt)
     sys.stderr.flush()
-    room = bytearray(LONGEST_PIN + 1)
+    room = bytearray(longest + 1)
     length = 0
     with _unseen(handle):
         while (byte := os.read(handle, 1)) not in _ENDS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from config.provinces import load_province
@@ -13,7 +13,7 @@ from reader.errors import KeyServiceError
 from reader.providers.pkcs11_token import Token
 from settlement.filelock import FileLock
 from settlement.journal import Journal
-from settlement.journal_errors import OuterKeyError
+from settlement.journal_errors import JournalLockedError, OuterKeyError
 from settlement.journal_opening import judge
 from settlement.key_ring import KeyRing, Rotated
 from settlement.outer_key import KeySource, KeySourceName
@@ -89,14 +89,16 @@ def rotate(settings: Settings, to: KeySourceName | None, *, outer: bool) -> Rota
             sealer = ring.open(ring.source).sealer()
     finally:
         lock.release()
-    # Opening notes it in the chain; a daemon that was quicker has noted it itself.
-    Journal.open(
-        path,
-        sealer=sealer,
-        institution=settings.site.institution_code,
-        terminal_no=settings.site.terminal_no,
-        now=now,
-    ).close()
+    # Opening notes it in the chain. A daemon that was quicker notes it, or its next
+    # start does: the new ring opens what the old one sealed.
+    with suppress(JournalLockedError):
+        Journal.open(
+            path,
+            sealer=sealer,
+            institution=settings.site.institution_code,
+            terminal_no=settings.site.terminal_no,
+            now=now,
+        ).close()
     return rotated
 
 

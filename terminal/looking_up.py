@@ -54,6 +54,11 @@ class LookingUp:
         records = self._journal.records(created_on=self._today())
         return tuple(self._telling.view(r) for r in reversed(records))
 
+    def of_person(self, field: str, number: str) -> tuple[SettlementView, ...]:
+        """Return a person's settlements, newest first."""
+        found = self._journal.found_by(field, number)
+        return tuple(self._telling.view(record) for record in found)
+
     def open_items(self) -> tuple[SettlementView, ...]:
         """Return what is not decided yet, oldest first."""
         undecided = [self._telling.view(r) for r in self._journal.open_items()]

@@ -257,6 +257,14 @@ class Service(Protocol):
     def today(self) -> tuple[SettlementView, ...]:
         """Return what was begun today, newest first."""
 
+    def search(self, field: str, number: str) -> tuple[SettlementView, ...]:
+        """Return the settlements of whom a number belongs to, newest first.
+
+        Args:
+            field: ``person_cert_no`` or ``card_no``.
+            number: whole; it goes no further than the journal.
+        """
+
     def open_items(self) -> tuple[SettlementView, ...]:
         """Return what is not decided yet, oldest first."""
 

@@ -114,7 +114,11 @@ def _settle(journal: Journal) -> None:
             person_id="1",
             insured_region="990100",
             facts=_FACTS,
-            personal={"holder": "测试甲"},
+            personal={
+                "name": "测试甲",
+                "person_cert_no": "990100198001010018",
+                "card_no": "990100001",
+            },
             evidence={},
         ),
         sending=True,

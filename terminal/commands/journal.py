@@ -5,18 +5,40 @@ from __future__ import annotations
 import errno
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import click
 
 from config.settings import Settings
+from reader.pin import wipe
 from settlement.chain import Head, anchor_path
+from settlement.facts import JsonValue
 from settlement.journal_backup import back_up, drill
 from settlement.journal_proof import verify
 from settlement.key_ring import ring_path
 from settlement.outer_key import KeySourceName
+from settlement.personal_search import search
 from settlement.seal import Sealer
 from terminal.commands.output import print_json, verdict
+from terminal.errors import RequestInvalidError
+from terminal.hidden_input import read_hidden
 from terminal.journal_keys import rotate, sealer_to_read
+
+
+class Ask(Protocol):
+    """Asks for a line that is not shown; ``hidden_input.read_hidden``."""
+
+    def __call__(self, prompt: str, *, longest: int) -> bytearray:
+        """Return what was typed."""
+        ...
+
+
+_ASKED = {
+    "person_cert_no": "Number of the certificate (not shown): ",
+    "card_no": "Number of the card (not shown): ",
+}
+#: Bytes of a number, as the interface has it at most.
+_LONGEST_NUMBER = 50
 
 
 def run_journal_verify(
@@ -131,6 +153,58 @@ def run_journal_rotate_key(
         )
     click.echo(f"Back up {ring} with the journal: journal backup does.")
     return verdict(good=True)
+
+
+def run_journal_find(
+    settings: Settings, field: str, *, as_json: bool, ask: Ask = read_hidden
+) -> int:
+    """Ask for a number, unseen, and print whose settlements it finds; 1 if none.
+
+    Args:
+        settings: where the journal is; a daemon may have it open.
+        field: ``person_cert_no`` or ``card_no``.
+        as_json: print for programs.
+        ask: reads one line unseen, at most so many bytes and one more.
+
+    Raises:
+        PinPadError: this terminal cannot hide what is typed.
+        RequestInvalidError: nothing was typed, or too much.
+        JournalError: the keys cannot be had, or what was found is damaged.
+        OSError: the journal is not there.
+    """
+    path = settings.journal_file
+    sealer = _sealer(settings, path)
+    typed = ask(_ASKED[field], longest=_LONGEST_NUMBER)
+    try:
+        number = typed.decode("ascii", "replace").strip()
+        if not number or len(typed) > _LONGEST_NUMBER:
+            raise RequestInvalidError(field, "one number, as it stands on the card")
+        said = search(path, sealer, field, number)
+    finally:
+        wipe(typed)
+    if as_json:
+        rows: list[JsonValue] = [
+            {
+                "settlement_id": one.settlement_id,
+                "bill_no": one.bill_no,
+                "kind": one.kind,
+                "begun_at": one.begun_at.isoformat(),
+                "state": one.state.value,
+            }
+            for one in said.found
+        ]
+        print_json({"found": rows, "not_searched": said.not_searched})
+        return verdict(good=bool(said.found))
+    for one in said.found:
+        at = one.begun_at.astimezone(settings.site.timezone)
+        click.echo(
+            f"{at:%Y-%m-%d %H:%M}  {one.state.value:<11}  {one.settlement_id}  "
+            f"{one.bill_no}"
+        )
+    click.echo(f"{len(said.found)} settlements found")
+    if said.not_searched:
+        click.echo(f"! {said.not_searched} keep no hash of any number: not searched")
+    return verdict(good=bool(said.found))
 
 
 def _sealer(settings: Settings, path: Path, key: Path | None = None) -> Sealer:

@@ -186,6 +186,8 @@ def test_an_unknown_settlement_is_refused_by_its_id(journal: Journal):
         "DELETE FROM answer",
         "UPDATE idempotency_key SET digest = ''",
         "DELETE FROM intent",
+        "UPDATE personal_hash SET hash = ''",
+        "DELETE FROM personal_hash",
     ],
 )
 def test_the_file_itself_refuses_changes(path: Path, statement: str):

@@ -15,7 +15,7 @@ from settlement.chain import anchor_path, read_anchor
 from settlement.journal import Journal
 from settlement.journal_errors import JournalDamagedError
 from settlement.journal_proof import FaultKind, verify
-from settlement.schema import MIGRATIONS
+from settlement.schema import APPEND_ONLY, MIGRATIONS
 from settlement.seal import Sealer
 from tests.settlement.test_journal import KEY, Clock, intent, open_at, settled
 from tests.settlement.test_journal_proof import tamper
@@ -23,7 +23,7 @@ from tests.settlement.test_journal_proof import tamper
 SEALER = Sealer(KEY)
 CUT_AFTER_6 = tuple(
     f"DELETE FROM {table} WHERE seq > 6"  # noqa: S608 - the journal's own tables
-    for table in ("posting", "answer", "idempotency_key", "intent", "entry")
+    for table in reversed(APPEND_ONLY)
 )
 
 

@@ -108,6 +108,7 @@ def test_rows_cut_off_the_end_are_named(path: Path):
         "DELETE FROM answer WHERE seq > 6",
         "DELETE FROM idempotency_key WHERE seq > 6",
         "DELETE FROM intent WHERE seq > 6",
+        "DELETE FROM personal_hash WHERE seq > 6",
         "DELETE FROM entry WHERE seq > 6",
         "UPDATE sqlite_sequence SET seq = 6 WHERE name = 'entry'",
     )
@@ -162,6 +163,11 @@ def test_a_row_nobody_wrote_is_not_proven(path: Path):
         "UPDATE idempotency_key SET digest = 'other' WHERE seq = 4",
         "DELETE FROM idempotency_key WHERE seq = 4",
         "INSERT INTO posting VALUES (4, 0, 'cash', 1)",
+        "UPDATE personal_hash SET hash = 'other' WHERE seq = 4",
+        "UPDATE personal_hash SET field = 'card_no' WHERE seq = 4",
+        "UPDATE personal_hash SET settlement_id = 's1' WHERE seq = 4",
+        "DELETE FROM personal_hash WHERE seq = 4",
+        "INSERT INTO personal_hash VALUES (4, 's2', 'card_no', 'x')",
     ],
 )
 def test_a_side_table_that_says_something_else_is_named(path: Path, statement: str):

@@ -175,6 +175,10 @@ class Orders:
     record: HolderRecord = field(default_factory=a_record)
 
 
+#: Whose settlements this fake finds.
+KNOWN_NUMBERS = {"person_cert_no": "990100198001010018", "card_no": "990100001"}
+
+
 class FakeCashier:
     """One slot, one book in memory, one settlement per key and per bill."""
 
@@ -481,6 +485,11 @@ class FakeCashier:
     def today(self) -> tuple[SettlementView, ...]:
         """Return everything, newest first."""
         return tuple(reversed(self._book.values()))
+
+    def search(self, field: str, number: str) -> tuple[SettlementView, ...]:
+        """Return everything of the one whom this fake knows, newest first."""
+        known = KNOWN_NUMBERS.get(field) == number
+        return tuple(reversed(self._book.values())) if known else ()
 
     def open_items(self) -> tuple[SettlementView, ...]:
         """Return what is not decided."""

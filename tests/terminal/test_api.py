@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 from settlement.centre.errors import CentreNotSentError
 from settlement.lifecycle import State
 from terminal.views import ProblemView
-from tests.terminal.fake_cashier import FakeCashier
+from tests.terminal.fake_cashier import KNOWN_NUMBERS, FakeCashier
 from tests.terminal.terminal_client import Terminal, bill_json, line_json, told
 
 CANARY = "990100198001010018"
@@ -567,6 +567,62 @@ def test_giving_one_back_needs_a_reason(ready):
     refused(answer, 400, "request-invalid")
 
 
+SEARCH = "/api/v1/settlements/search"
+
+
+@pytest.mark.parametrize("field", ["person_cert_no", "card_no"])
+def test_a_person_is_found_by_a_number_in_the_body(ready, field):
+    """Newest first and masked; the number is in no address and in no answer."""
+    ready.settle()
+    number = KNOWN_NUMBERS[field]
+
+    answer = ready.post(SEARCH, {field: number})
+
+    assert answer.status_code == 200
+    (row,) = answer.json["settlements"]
+    assert row["settlement_id"] == "s-B1"
+    assert number not in answer.text
+
+
+def test_somebody_else_is_not_found(ready):
+    """An empty list is an answer."""
+    ready.settle()
+
+    answer = ready.post(SEARCH, {"card_no": "990100009"})
+
+    assert answer.status_code == 200
+    assert answer.json["settlements"] == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"person_cert_no": None},
+        {"person_cert_no": "990100198001010018", "card_no": "990100001"},
+        {"person_cert_no": 990100198001010018},
+        {"person_cert_no": ""},
+        {"person_cert_no": "990 100198001010018"},
+        {"card_no": "990100198001010018" * 3},
+        {"name": "测试甲"},
+    ],
+)
+def test_a_search_that_is_not_one_number_is_refused(ready, body):
+    """And the refusal does not say the number back."""
+    answer = ready.post(SEARCH, body)
+
+    refused(answer, 400, "request-invalid")
+    assert "990100" not in answer.text
+
+
+def test_a_search_needs_a_token_like_every_other(ready):
+    """A number that anybody could try tells who was here."""
+    body = {"card_no": "990100001"}
+    answer = ready.post(SEARCH, body, headers={"Authorization": "Bearer other"})
+
+    refused(answer, 401, "token-missing")
+
+
 def test_the_centres_own_cancellation_is_taken_over_with_a_reason(ready):
     """What finance found by reconciling is cancelled here too."""
     ready.settle()
@@ -776,6 +832,8 @@ def test_every_route_that_has_an_effect_refuses_a_get(terminal):
     readable = {
         rule.rule for rule in terminal.app.url_map.iter_rules() if "GET" in rule.methods
     }
+    # It has no effect; by GET its address is that of a settlement called so.
+    readable.add(SEARCH)
 
     answers = {path: terminal.get(path).status_code for path in effects - readable}
 
