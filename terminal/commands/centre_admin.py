@@ -155,6 +155,12 @@ def run_load_persons(settings: Settings, db_url: str | None, file: Path) -> int:
     ):
         done = enrolling.load(book, rows)
     click.echo(f"{done.rows} rows read, {done.added} persons added")
+    if done.taken:
+        click.echo(
+            f"{done.taken} card or identity numbers belong to others already: whoever "
+            "came second is not found by them",
+            err=True,
+        )
     return verdict(good=True)
 
 
