@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
@@ -120,6 +122,38 @@ def test_a_day_is_exported_as_parquet_and_never_over_a_file(
     assert [path.name for path in tmp_path.glob("*day*")] == ["day.parquet"]
     assert list(told) == [*WORDS, *FEN]
     assert {str(told[name]) for name in FEN} == {"BIGINT"}
+
+
+def test_a_word_with_a_quote_late_in_the_day_is_exported_as_it_is(
+    admin, line: Line, tmp_path: Path
+):
+    """How the file reads is said, and not guessed from its first rows."""
+    line.settle("")
+    out, book = tmp_path / "rows.csv", tmp_path / "centre.db"
+    with closing(sqlite3.connect(book)) as db:
+        names = [row[1] for row in db.execute("PRAGMA table_info(settlement)")]
+        told = {
+            "seq": "n.i",
+            "settlement_id": "printf('9%011d', n.i)",
+            "msgid": "printf('m%d', n.i)",
+            "institution": "iif(n.i = 30000, 'H9901\"\"0,\n1', institution)",
+        }
+        words = ", ".join(told.get(name, name) for name in names)
+        db.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n "  # noqa: S608 - names of our own table
+            f"WHERE i < 30000) INSERT INTO settlement SELECT {words} "
+            "FROM settlement, n WHERE seq < 1000"
+        )
+        db.commit()
+
+    done = admin(
+        "export-day", now().date().isoformat(), str(out), "--db", f"sqlite:///{book}"
+    )
+
+    assert done.exit_code == 0, done.output
+    with duckdb.connect() as engine:
+        last = engine.read_parquet(str(out)).order("settlement_id").fetchall()[-1]
+    assert last[WORDS.index("institution")] == 'H9901""0,\n1'
 
 
 def test_a_day_without_settlements_is_an_empty_file(admin, tmp_path: Path):
