@@ -26,7 +26,6 @@ from settlement.centre.tables import (
     STEP,
 )
 
-
 #: The name of PostgreSQL's advisory lock; any number that nobody else has.
 _TURN = 0x5E77_1E0B
 
