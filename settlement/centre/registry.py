@@ -75,15 +75,41 @@ def put_institution(page: Page, one: Institution) -> None:
     _put(page, INSTITUTION, {"code": one.code}, values)
 
 
-def put_operator(page: Page, code: str, operator: str, name: str, *, on: bool) -> None:
-    """List an operator (操作员) of an institution, or switch one off.
+def find_institution(page: Page, code: str) -> Institution | None:
+    """Read one as listed."""
+    row = page.connection.execute(_LISTED, {"code": code}).one_or_none()
+    return None if row is None else _institution(row)
+
+
+def put_operator(
+    page: Page, code: str, operator: str, name: str, *, on: bool | None
+) -> bool:
+    """List an operator (操作员) of an institution, or change one.
+
+    Args:
+        page: where it is written.
+        code: of the institution.
+        operator: 经办人 as messages name it.
+        name: empty: as it was; of a new one the same as *operator*.
+        on: whether it may settle; None: as it was, and a new one may.
+
+    Returns:
+        Whether it may.
 
     Raises:
         Refusal: the institution is not listed.
     """
     _require_listed(page, code)
     key = {"code": code, "operator": operator}
-    _put(page, OPERATOR, key, {"name": name, "active": int(on)})
+    was = select(OPERATOR.c.name, OPERATOR.c.active).where(
+        OPERATOR.c.code == code, OPERATOR.c.operator == operator
+    )
+    row = page.connection.execute(was).one_or_none()
+    old_name, old_active = (operator, 1) if row is None else row
+    active = bool(old_active) if on is None else on
+    values = {"name": name or old_name, "active": int(active)}
+    _put(page, OPERATOR, key, values)
+    return active
 
 
 def issue_key(page: Page, code: str, vault: Vault) -> Secrets:

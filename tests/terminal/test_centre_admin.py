@@ -52,6 +52,50 @@ def test_an_institution_is_listed_given_a_key_and_shown(admin, tmp_path: Path):
     assert len(told["institutions"][0]["keys"]) == 1
 
 
+def test_what_is_not_said_of_an_institution_stays(admin):
+    """Its level decides about money, and who was switched off stays so."""
+    admin("institution", CODE, "--name", "示例医院", "--tier", "secondary")
+    admin("institution", CODE, "--off")
+    admin("institution", CODE, "--name", "示例医院二")
+    (told,) = json.loads(admin("institutions", "--json").stdout)["institutions"]
+    back = admin("institution", CODE, "--on")
+    admin("operator", CODE, "T001", "--off")
+    renamed = admin("operator", CODE, "T001", "--name", "窗口一")
+
+    assert (told["name"], told["tier"]) == ("示例医院二", "secondary")
+    assert not told["active"]
+    assert back.output == f"{CODE} is listed, secondary\n"
+    assert renamed.output == f"T001 of {CODE} is switched off\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("institution", CODE[:-1]), ("balance", "2026-11-30", "2026-11-01")],
+)
+def test_what_could_only_be_mistyped_is_refused(admin, arguments):
+    """A code that no message has; days in the wrong order, which would agree."""
+    assert admin(*arguments).exit_code == 2
+    assert json.loads(admin("institutions", "--json").stdout) == {"institutions": []}
+
+
+def test_a_pair_that_was_not_booked_is_not_left_to_be_handed_over(
+    admin, tmp_path: Path
+):
+    """The book refuses the key; the file with its secret goes."""
+    admin("institution", CODE)
+    pair, book = tmp_path / "pair.json", tmp_path / "data" / "centre.db"
+    with closing(sqlite3.connect(book)) as db:
+        db.execute(
+            "CREATE TRIGGER full_up BEFORE INSERT ON access_key BEGIN "
+            "SELECT RAISE(ABORT, 'full'); END"
+        )
+
+    refused = admin("issue-key", CODE, str(pair))
+
+    assert refused.exit_code != 0
+    assert not pair.exists()
+
+
 def test_a_key_is_ended_once_and_what_is_not_there_is_said(admin, tmp_path: Path):
     """Exit code 1: nothing was ended."""
     pair = tmp_path / "pair.json"
