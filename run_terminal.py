@@ -45,6 +45,8 @@ trace_option = click.option(
 )
 #: 医院级别, as ``settlement.claim.Tier`` has it.
 TIERS = ("township", "primary", "secondary", "tertiary")
+#: 定点医药机构编号 is C(12): no message could come from another one.
+INSTITUTION_LENGTH = 12
 json_option = click.option("--json", "as_json", is_flag=True, help="For programs.")
 
 
@@ -544,11 +546,11 @@ db_option = click.option("--db", help="Where the book is, as SQLAlchemy writes i
 @config_option
 @db_option
 @click.argument("code")
-@click.option("--name", help="定点医药机构名称; as it is if left out.")
+@click.option("--name", help="定点医药机构名称.")
 @click.option(
-    "--tier", type=click.Choice(TIERS), help="Its level; a new one: tertiary."
+    "--tier", type=click.Choice(TIERS), help="Its level; of a new one tertiary."
 )
-@click.option("--off", is_flag=True, help="It may not settle any longer.")
+@click.option("--on/--off", default=None, help="Whether it may settle; a new one may.")
 @click.pass_context
 def centre_institution(  # noqa: PLR0913, PLR0917 - one argument per option
     ctx: click.Context,
@@ -557,28 +559,23 @@ def centre_institution(  # noqa: PLR0913, PLR0917 - one argument per option
     code: str,
     name: str | None,
     tier: str | None,
-    off: bool,  # noqa: FBT001 - a flag of the command line
+    on: bool | None,  # noqa: FBT001 - a flag of the command line
 ) -> None:
-    """List an institution, or change it. Once one is listed, only listed ones settle.
+    """List an institution, or change it: what is not said stays as it was.
 
-    What is left out stays as it is; without --off it may settle (again).
+    Once one is listed, only listed ones settle.
 
     Exit codes: 0 done, 2 could not run.
     """
     from settlement.claim import Tier
     from terminal.commands.centre_admin import run_institution
 
+    if len(code) != INSTITUTION_LENGTH:
+        msg = f"定点医药机构编号 has {INSTITUTION_LENGTH} characters, not {len(code)}"
+        raise click.BadParameter(msg, param_hint="CODE")
     settings = load_settings(config)
-    ctx.exit(
-        run_institution(
-            settings,
-            db,
-            code,
-            name=name,
-            tier=None if tier is None else Tier(tier),
-            active=not off,
-        )
-    )
+    level = None if tier is None else Tier(tier)
+    ctx.exit(run_institution(settings, db, code, name=name, tier=level, active=on))
 
 
 @centre_admin.command(
@@ -613,7 +610,7 @@ def centre_institutions(
 @click.argument("code")
 @click.argument("operator")
 @click.option("--name", default="", help="经办人姓名.")
-@click.option("--off", is_flag=True, help="Nothing of this operator is taken.")
+@click.option("--on/--off", default=None, help="Whether it may settle; a new one may.")
 @click.pass_context
 def centre_operator(  # noqa: PLR0913, PLR0917 - one argument per option
     ctx: click.Context,
@@ -622,19 +619,19 @@ def centre_operator(  # noqa: PLR0913, PLR0917 - one argument per option
     code: str,
     operator: str,
     name: str,
-    off: bool,  # noqa: FBT001 - a flag of the command line
+    on: bool | None,  # noqa: FBT001 - a flag of the command line
 ) -> None:
-    """List an operator (T001, …) of an institution, or switch one off.
+    """List an operator (T001, …) of an institution, or change one.
 
-    Where an institution lists any, only those are taken.
+    What is not said stays as it was. Where an institution lists any, only those are
+    taken.
 
     Exit codes: 0 done, 1 no such institution, 2 could not run.
     """
     from terminal.commands.centre_admin import run_operator
 
     settings = load_settings(config)
-    told = name or operator
-    ctx.exit(run_operator(settings, db, code, operator, name=told, active=not off))
+    ctx.exit(run_operator(settings, db, code, operator, name=name, active=on))
 
 
 @centre_admin.command(
@@ -748,6 +745,9 @@ def centre_balance(  # noqa: PLR0913, PLR0917 - one argument per option
     from terminal.commands.centre_admin import run_balance
 
     days = (begin.date(), end.date())
+    if days[0] > days[1]:
+        msg = "it begins after its end: nothing would be added up"
+        raise click.BadParameter(msg, param_hint="BEGIN")
     ctx.exit(run_balance(load_settings(config), db, days, as_json=as_json))
 
 

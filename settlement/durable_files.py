@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,6 +51,36 @@ class DurableFiles:
         self._passed(f"{to.name} renamed")
         _sync_folder(to.parent)
         self._passed(f"{to.name} kept")
+
+
+def create(path: Path, data: bytes) -> bool:
+    """Make *path* with *data* in it, for its owner's eyes only.
+
+    Whole or not at all, and once: of several who make it at the same moment one does.
+
+    Returns:
+        False if there is one already, whole; it is as it was.
+
+    Raises:
+        OSError: the disk does not take it.
+    """
+    fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if os.name == "posix":
+            os.link(fresh, path)  # a rename would go over one that is there
+        else:
+            fresh.rename(path)  # and Windows refuses to
+    except FileExistsError:
+        return False
+    finally:
+        fresh.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+    return True
 
 
 def _sync_folder(folder: Path) -> None:

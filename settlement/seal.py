@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.ciphers.modes import GCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from settlement import durable_files
 from settlement.ciphers import CipherName
 from settlement.journal_errors import KeyFileError
 
@@ -232,16 +233,9 @@ def load_or_create_key(path: Path) -> bytes:
     Raises:
         KeyFileError: wrong length, or others can read it.
     """
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return read_key(path)
-    key = secrets.token_bytes(KEY_BYTES)
-    with os.fdopen(handle, "wb") as file:
-        file.write(key)
-        file.flush()
-        os.fsync(file.fileno())
-    return key
+    if not path.exists():
+        durable_files.create(path, secrets.token_bytes(KEY_BYTES))
+    return read_key(path)
 
 
 def read_key(path: Path) -> bytes:

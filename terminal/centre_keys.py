@@ -6,12 +6,12 @@ Apart from the centre itself, so that the daemon does not load a ledger to read 
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from pathlib import Path
 
 import click
 
+from settlement import durable_files
 from settlement.centre.gate import Secrets
 
 
@@ -21,19 +21,13 @@ def load_or_make_secrets(path: Path) -> Secrets:
     Raises:
         click.ClickException: the file is there and does not read.
     """
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return read_secrets(path)
-    made = {
-        "access_key": secrets.token_hex(16),
-        "secret_key": secrets.token_urlsafe(32),
-    }
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(made, file)
-        file.flush()
-        os.fsync(file.fileno())
-    return Secrets(**made)
+    if not path.exists():
+        made = {
+            "access_key": secrets.token_hex(16),
+            "secret_key": secrets.token_urlsafe(32),
+        }
+        durable_files.create(path, json.dumps(made).encode("ascii"))
+    return read_secrets(path)
 
 
 def read_secrets(path: Path) -> Secrets:

@@ -2,7 +2,8 @@
 
 A step is carried out once, in its order, in one transaction with the note that it was.
 A new table needs no step: ``create_all`` makes it. A book that knows a later step than
-this program is not opened.
+this program is not opened. Of servers that open a book at once one looks first; on
+PostgreSQL the others wait for its lock, on SQLite for the book's own.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from settlement.centre.tables import (
     SEQUENCES,
     STEP,
 )
+
+#: The name of PostgreSQL's advisory lock; any number that nobody else has.
+_TURN = 0x5E77_1E0B
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,8 @@ def migrate(engine: Engine, at: str) -> tuple[int, ...]:
     with engine.connect() as connection:
         connection.execution_options(centre_writes=True)
         with connection.begin():
+            if connection.dialect.name == "postgresql":
+                connection.execute(select(func.pg_advisory_xact_lock(_TURN)))
             there = set(inspect(connection).get_table_names())
             is_new = PERSON.name not in there
             done = _done(connection) if STEP.name in there else set()

@@ -1,9 +1,10 @@
 """Who may settle at this centre: institutions, their operators, their access keys.
 
 As long as no institution is listed, whoever holds the centre's own pair of keys is
-heard, as on a laptop. Once one is, only listed ones are. An institution that has keys
-of its own is heard under those alone; an operator counts where its institution lists
-any. Rows are switched off, never removed: old settlements name them.
+heard, as on a laptop. Once one is, only listed ones are. An institution that was ever
+given keys of its own is heard under those alone, and when the last of them is ended
+not at all; an operator counts where its institution lists any. Rows are switched off,
+never removed: old settlements name them.
 """
 
 from __future__ import annotations
@@ -74,15 +75,41 @@ def put_institution(page: Page, one: Institution) -> None:
     _put(page, INSTITUTION, {"code": one.code}, values)
 
 
-def put_operator(page: Page, code: str, operator: str, name: str, *, on: bool) -> None:
-    """List an operator (操作员) of an institution, or switch one off.
+def find_institution(page: Page, code: str) -> Institution | None:
+    """Read one as listed."""
+    row = page.connection.execute(_LISTED, {"code": code}).one_or_none()
+    return None if row is None else _institution(row)
+
+
+def put_operator(
+    page: Page, code: str, operator: str, name: str, *, on: bool | None
+) -> bool:
+    """List an operator (操作员) of an institution, or change one.
+
+    Args:
+        page: where it is written.
+        code: of the institution.
+        operator: 经办人 as messages name it.
+        name: empty: as it was; of a new one the same as *operator*.
+        on: whether it may settle; None: as it was, and a new one may.
+
+    Returns:
+        Whether it may.
 
     Raises:
         Refusal: the institution is not listed.
     """
     _require_listed(page, code)
     key = {"code": code, "operator": operator}
-    _put(page, OPERATOR, key, {"name": name, "active": int(on)})
+    was = select(OPERATOR.c.name, OPERATOR.c.active).where(
+        OPERATOR.c.code == code, OPERATOR.c.operator == operator
+    )
+    row = page.connection.execute(was).one_or_none()
+    old_name, old_active = (operator, 1) if row is None else row
+    active = bool(old_active) if on is None else on
+    values = {"name": name or old_name, "active": int(active)}
+    _put(page, OPERATOR, key, values)
+    return active
 
 
 def issue_key(page: Page, code: str, vault: Vault) -> Secrets:
@@ -127,12 +154,6 @@ def institutions(page: Page) -> tuple[Institution, ...]:
     """List them, by code."""
     rows = page.connection.execute(select(INSTITUTION).order_by(INSTITUTION.c.code))
     return tuple(_institution(row) for row in rows)
-
-
-def listed(page: Page, code: str) -> Institution | None:
-    """Find one, switched off or not."""
-    row = page.connection.execute(_LISTED, {"code": code}).one_or_none()
-    return None if row is None else _institution(row)
 
 
 def keys_of(page: Page, code: str) -> tuple[KeyRow, ...]:
@@ -197,11 +218,9 @@ def _admit_operator(page: Page, institution: str, operator: str) -> None:
 
 
 def _has_keys(page: Page, institution: str) -> bool:
-    found = select(ACCESS_KEY.c.access_key).where(
-        ACCESS_KEY.c.code == institution,
-        (ACCESS_KEY.c.until == "") | (ACCESS_KEY.c.until > page.at_text),
-    )
-    return page.connection.execute(found).first() is not None
+    # An ended one counts: else whoever ends a stolen key opens another door.
+    found = select(ACCESS_KEY.c.access_key).where(ACCESS_KEY.c.code == institution)
+    return page.connection.execute(found.limit(1)).first() is not None
 
 
 def _institution(row: Row[tuple[str | int, ...]]) -> Institution:
@@ -209,7 +228,7 @@ def _institution(row: Row[tuple[str | int, ...]]) -> Institution:
 
 
 def _require_listed(page: Page, code: str) -> None:
-    if listed(page, code) is None:
+    if find_institution(page, code) is None:
         refused, sentence = "institution-unknown", "定点医药机构未登记"
         raise Refusal(refused, sentence)
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from config.settings import Settings
+from settlement import durable_files
 from settlement.centre import enrolling, exporting, registry
 from settlement.centre.book import Book
 from settlement.centre.refusal import Refusal
@@ -47,16 +51,22 @@ def run_institution(  # noqa: PLR0913 - what the command line says, passed on by
     *,
     name: str | None,
     tier: Tier | None,
-    active: bool,
+    active: bool | None,
 ) -> int:
-    """List an institution, or change it; what is None stays as it is."""
+    """List an institution, or change it; what is None stays as it was."""
     with open_book(settings, db_url) as book, book.writing() as page:
-        usual = registry.Institution(code, code, Tier.TERTIARY, active)
-        known = registry.listed(page, code) or usual
-        one = registry.Institution(code, name or known.name, tier or known.tier, active)
+        one = registry.find_institution(page, code)
+        if one is None:
+            one = registry.Institution(code, code, Tier.TERTIARY, active=True)
+        one = replace(
+            one,
+            name=one.name if name is None else name,
+            tier=one.tier if tier is None else tier,
+            active=one.active if active is None else active,
+        )
         registry.put_institution(page, one)
-    state = "is listed" if active else "is switched off"
-    click.echo(f"{code} {one.name} ({one.tier.value}) {state}")
+    state = "is listed" if one.active else "is switched off"
+    click.echo(f"{code} {state}, {one.tier.value}")
     return verdict(good=True)
 
 
@@ -100,15 +110,18 @@ def run_operator(  # noqa: PLR0913 - what the command line says, passed on by na
     operator: str,
     *,
     name: str,
-    active: bool,
+    active: bool | None,
 ) -> int:
-    """List an operator of an institution, or switch one off; 1 if there is none."""
+    """List an operator of an institution, or change one; 1 if there is none.
+
+    An empty name, or *active* None, stays as it was.
+    """
     try:
         with open_book(settings, db_url) as book, book.writing() as page:
-            registry.put_operator(page, code, operator, name, on=active)
+            on = registry.put_operator(page, code, operator, name, on=active)
     except Refusal as refusal:
         return _refused(refusal)
-    click.echo(f"{operator} of {code} {'is listed' if active else 'is switched off'}")
+    click.echo(f"{operator} of {code} {'is listed' if on else 'is switched off'}")
     return verdict(good=True)
 
 
@@ -120,20 +133,41 @@ def run_issue_key(settings: Settings, db_url: str | None, code: str, out: Path) 
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     vault = centre_vault(settings.centre_keys_file)
-    out.touch(mode=0o600, exist_ok=False)
     try:
-        with open_book(settings, db_url) as book, book.writing() as page:
+        with (
+            open_book(settings, db_url) as book,
+            _kept_if_booked(out) as keep,
+            book.writing() as page,
+        ):
             made = registry.issue_key(page, code, vault)
             pair = {"access_key": made.access_key, "secret_key": made.secret_key}
-            out.write_text(json.dumps(pair) + "\n", encoding="ascii")
+            keep(json.dumps(pair) + "\n")
     except Refusal as refusal:
-        out.unlink()
         return _refused(refusal)
     click.echo(
         f"{out} holds the pair for {code}; hand it over and delete it here. Keys "
         f"of before are heard {registry.OVERLAP.days} days more."
     )
     return verdict(good=True)
+
+
+@contextmanager
+def _kept_if_booked(out: Path) -> Iterator[Callable[[str], None]]:
+    """Lend what writes *out*, for its owner only; it goes again if anything fails."""
+    made = False
+
+    def keep(text: str) -> None:
+        nonlocal made
+        made = durable_files.create(out, text.encode("ascii"))
+        if not made:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(out))
+
+    try:
+        yield keep
+    except BaseException:
+        if made:
+            out.unlink()
+        raise
 
 
 def run_end_key(settings: Settings, db_url: str | None, access_key: str) -> int:
@@ -157,6 +191,12 @@ def run_load_persons(settings: Settings, db_url: str | None, file: Path) -> int:
     ):
         done = enrolling.load(book, rows)
     click.echo(f"{done.rows} rows read, {done.added} persons added")
+    if done.taken:
+        click.echo(
+            f"{done.taken} card or identity numbers belong to others already: whoever "
+            "came second is not found by them",
+            err=True,
+        )
     return verdict(good=True)
 
 

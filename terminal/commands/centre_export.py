@@ -37,14 +37,18 @@ def run_export(settings: Settings, db_url: str | None, day: dt.date, out: Path) 
         msg = f"{out} is there already"
         raise FileExistsError(msg)
     with tempfile.TemporaryDirectory(dir=out.absolute().parent, prefix=".day-") as made:
-        rows, parquet = Path(made, "rows.csv"), Path(made, out.name)
+        rows, parquet = Path(made, "rows.csv"), Path(made, "rows.parquet")
         count = _write_rows(settings, db_url, day, rows)
         with duckdb.connect(config={"temp_directory": made}) as engine:
             engine.read_csv(
                 str(rows),
                 header=True,
                 columns=_TYPES,
+                # What is guessed from the first rows need not hold for the last.
+                auto_detect=False,
+                delimiter=",",
                 quotechar='"',
+                escapechar='"',
                 # Everything is quoted: an empty word is empty, and not missing.
                 allow_quoted_nulls=False,
             ).write_parquet(str(parquet))

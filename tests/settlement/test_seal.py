@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -170,6 +171,27 @@ def test_a_missing_key_file_is_made_random_and_for_its_owner_only(tmp_path: Path
     assert load_or_create_key(tmp_path / "a.key") == made
     assert load_or_create_key(tmp_path / "b.key") != made
     assert len(made) == KEY_BYTES
+
+
+def test_of_several_who_make_a_key_at_once_all_have_the_same(tmp_path: Path):
+    """As workers that start together: none meets half a file."""
+    paths = [tmp_path / f"{number}.key" for number in range(30)]
+    at_once = threading.Barrier(4)
+    had: list[list[bytes]] = []
+
+    def worker() -> None:
+        at_once.wait()
+        had.append([load_or_create_key(path) for path in paths])
+
+    threads = [threading.Thread(target=worker) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(had) == 4
+    assert had == [had[0]] * 4
+    assert sorted(tmp_path.iterdir()) == sorted(paths)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="rights are those of POSIX")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
@@ -50,19 +52,48 @@ def test_an_institution_is_listed_given_a_key_and_shown(admin, tmp_path: Path):
     assert len(told["institutions"][0]["keys"]) == 1
 
 
-def test_an_institution_that_is_switched_off_keeps_its_name_and_level(admin):
-    """Who only says --off must not make a tertiary hospital of a pharmacy."""
-    admin("institution", CODE, "--name", "示例药店", "--tier", "primary")
+def test_what_is_not_said_of_an_institution_stays(admin):
+    """Its level decides about money, and who was switched off stays so."""
+    admin("institution", CODE, "--name", "示例医院", "--tier", "secondary")
     admin("institution", CODE, "--off")
-    off = json.loads(admin("institutions", "--json").stdout)["institutions"]
-    admin("institution", CODE, "--name", "示例大药房")
-    on = json.loads(admin("institutions", "--json").stdout)["institutions"]
+    admin("institution", CODE, "--name", "示例医院二")
+    (told,) = json.loads(admin("institutions", "--json").stdout)["institutions"]
+    back = admin("institution", CODE, "--on")
+    admin("operator", CODE, "T001", "--off")
+    renamed = admin("operator", CODE, "T001", "--name", "窗口一")
 
-    def told(rows: list[dict[str, object]]) -> list[tuple[object, ...]]:
-        return [(row["name"], row["tier"], row["active"]) for row in rows]
+    assert (told["name"], told["tier"]) == ("示例医院二", "secondary")
+    assert not told["active"]
+    assert back.output == f"{CODE} is listed, secondary\n"
+    assert renamed.output == f"T001 of {CODE} is switched off\n"
 
-    assert told(off) == [("示例药店", "primary", False)]
-    assert told(on) == [("示例大药房", "primary", True)]
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("institution", CODE[:-1]), ("balance", "2026-11-30", "2026-11-01")],
+)
+def test_what_could_only_be_mistyped_is_refused(admin, arguments):
+    """A code that no message has; days in the wrong order, which would agree."""
+    assert admin(*arguments).exit_code == 2
+    assert json.loads(admin("institutions", "--json").stdout) == {"institutions": []}
+
+
+def test_a_pair_that_was_not_booked_is_not_left_to_be_handed_over(
+    admin, tmp_path: Path
+):
+    """The book refuses the key; the file with its secret goes."""
+    admin("institution", CODE)
+    pair, book = tmp_path / "pair.json", tmp_path / "data" / "centre.db"
+    with closing(sqlite3.connect(book)) as db:
+        db.execute(
+            "CREATE TRIGGER full_up BEFORE INSERT ON access_key BEGIN "
+            "SELECT RAISE(ABORT, 'full'); END"
+        )
+
+    refused = admin("issue-key", CODE, str(pair))
+
+    assert refused.exit_code != 0
+    assert not pair.exists()
 
 
 def test_a_key_is_ended_once_and_what_is_not_there_is_said(admin, tmp_path: Path):
@@ -135,6 +166,38 @@ def test_a_day_is_exported_as_parquet_and_never_over_a_file(
     assert [path.name for path in tmp_path.glob("*day*")] == ["day.parquet"]
     assert list(told) == [*WORDS, *FEN]
     assert {str(told[name]) for name in FEN} == {"BIGINT"}
+
+
+def test_a_word_with_a_quote_late_in_the_day_is_exported_as_it_is(
+    admin, line: Line, tmp_path: Path
+):
+    """How the file reads is said, and not guessed from its first rows."""
+    line.settle("")
+    out, book = tmp_path / "rows.csv", tmp_path / "centre.db"
+    with closing(sqlite3.connect(book)) as db:
+        names = [row[1] for row in db.execute("PRAGMA table_info(settlement)")]
+        told = {
+            "seq": "n.i",
+            "settlement_id": "printf('9%011d', n.i)",
+            "msgid": "printf('m%d', n.i)",
+            "institution": "iif(n.i = 30000, 'H9901\"\"0,\n1', institution)",
+        }
+        words = ", ".join(told.get(name, name) for name in names)
+        db.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n "  # noqa: S608 - names of our own table
+            f"WHERE i < 30000) INSERT INTO settlement SELECT {words} "
+            "FROM settlement, n WHERE seq < 1000"
+        )
+        db.commit()
+
+    done = admin(
+        "export-day", now().date().isoformat(), str(out), "--db", f"sqlite:///{book}"
+    )
+
+    assert done.exit_code == 0, done.output
+    with duckdb.connect() as engine:
+        last = engine.read_parquet(str(out)).order("settlement_id").fetchall()[-1]
+    assert last[WORDS.index("institution")] == 'H9901""0,\n1'
 
 
 def test_a_day_without_settlements_is_an_empty_file(admin, tmp_path: Path):

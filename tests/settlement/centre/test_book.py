@@ -479,6 +479,29 @@ def test_f21_eight_counters_at_once_never_lose_an_accumulator(book: Book) -> Non
     assert book.check() == ()
 
 
+def test_servers_that_open_one_new_book_at_once_all_get_it(database_url: str) -> None:
+    """As the workers of one WSGI server do; each number is given out once."""
+    at_once, opened, drawn = threading.Barrier(4), [], []
+
+    def server() -> None:
+        at_once.wait()
+        one = Book(database_url, lambda: NOON)
+        opened.append(one)
+        with one.writing() as page:
+            drawn.append(records.new_id(page))
+
+    threads = [threading.Thread(target=server) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for one in opened:
+        one.close()
+
+    assert len(opened) == 4
+    assert len(set(drawn)) == 4
+
+
 def test_an_entry_that_does_not_balance_is_found(book: Book) -> None:
     """The check would be worth nothing if it could not fail."""
     with book.writing(WHO) as page:

@@ -103,6 +103,11 @@ def test_more_than_a_lot_is_loaded(book: Book):
         ("120.50", "120.505", "amount in yuan"),
         ("120.50", "-1", "below zero"),
         (",230800,", ",2308,", "region"),
+        (",230800,", ",23O800,", "region of not six digits"),
+        (",1701,", ",,", "person_type is empty"),
+        ("2308009000000001", " 2308009000000001", "person_id has blanks"),
+        ("C00000001", "C0000\0001", "card_no has blanks around it, or a control"),
+        ("C00000001", '"C0000"0001', "quotes do not match"),
         ("测试甲", "", "name is empty"),
         (",120.50", "", "11 columns"),
     ],
@@ -118,6 +123,55 @@ def test_a_line_that_does_not_read_is_named(
 
     assert refused.value.line == 3
     assert "990100" not in str(refused.value)
+
+
+def test_a_file_that_is_not_utf8_is_refused(book: Book):
+    """As a spreadsheet in China saves it; what it says is not repeated."""
+    text = f"{HEADER}\n{ONE}".encode("gb18030")
+
+    with pytest.raises(PersonsFileError, match="not UTF-8"):
+        enrolling.load(book, io.TextIOWrapper(io.BytesIO(text), encoding="utf-8"))
+
+
+@pytest.mark.parametrize("other", ["测试乙", "990100198001010028", "1980-01-02"])
+@pytest.mark.parametrize("between", [0, enrolling.LOT])
+def test_a_row_that_makes_somebody_another_is_refused(
+    book: Book, other: str, between: int
+):
+    """Else one person's account would be opened for another, in the lot or after it."""
+    old = {"测": "测试甲", "9": "990100198001010011", "1": "1980-01-01"}[other[0]]
+    mistaken = ONE.replace(old, other).replace(",390,1701,", ",310,11,")
+
+    with pytest.raises(PersonsFileError, match="person_id is known") as refused:
+        load(book, ONE, *[ONE] * between, mistaken)
+
+    assert refused.value.line == 3 + between
+
+
+@pytest.mark.parametrize("between", [0, enrolling.LOT])
+def test_the_first_row_of_an_insurance_counts(book: Book, between: int):
+    """Whether the second one comes in the same lot does not decide about money."""
+    load(book, ONE, *[ONE] * between, ONE.replace("120.50", "999.00"))
+
+    with book.reading() as page:
+        found = persons.find(page, "2308009000000001")
+    assert found is not None
+    assert found.coverages[0].account_balance == Money(12_050)
+
+
+def test_numbers_that_another_has_are_counted(database_url: str):
+    """They go on finding whom they found, and whoever loads is told."""
+    book = Book(database_url, now)
+    second = ONE.replace("2308009000000001", "2308009000000002").replace("甲", "乙")
+    done = load(book, ONE, second)
+    with book.reading() as page:
+        shown = Certificate(CertificateType.ID_CARD, "990100198001010011", "", "", "")
+        found = persons.find_by_certificate(page, shown)
+    book.close()
+
+    assert done == Loaded(2, 2, 2)
+    assert found is not None
+    assert found.person_id == "2308009000000001"
 
 
 def test_a_file_with_another_header_is_refused(book: Book):

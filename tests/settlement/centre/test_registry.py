@@ -174,6 +174,16 @@ def test_a_key_that_is_ended_is_heard_no_longer(centre: Centre):
         centre.terminal(own).sign_in()
 
 
+def test_whose_last_key_is_ended_is_not_heard_under_the_shared_pair(centre: Centre):
+    """Whoever ends a stolen key closes a door, and opens none."""
+    own = centre.issue()
+    with centre.book.writing() as page:
+        registry.end_key(page, own.access_key)
+
+    assert "自己的访问密钥" in reason(centre.terminal(KEYS))
+    assert centre.terminal(centre.issue()).sign_in()
+
+
 def test_a_wrong_secret_of_a_known_key_is_forged(centre: Centre):
     """The access key alone is no secret."""
     own = centre.issue()
