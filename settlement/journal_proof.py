@@ -10,6 +10,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -25,7 +26,7 @@ from settlement.chain import (
 )
 from settlement.facts import JsonValue
 from settlement.journal_records import row_from
-from settlement.journal_sweep import sweep
+from settlement.journal_sweep import belong, sweep
 from settlement.lean_sqlite import Database
 from settlement.lifecycle import State, may_go
 from settlement.personal_search import has_hashes
@@ -205,13 +206,15 @@ def _swept(path: Path, sealer: Sealer, before: Head | None) -> Verdict | None:
     if before is None:
         return None
     try:
-        with closing(_reading(path)) as connection:
+        # SQLite checks its pages on the other processor meanwhile.
+        with ThreadPoolExecutor(1) as beside, closing(_reading(path)) as connection:
+            checked = beside.submit(_checked, path)
             db = Database(connection)
             db.execute("BEGIN")
             given_out = _given_out(db)
-            if any(_damage(db)) or any(_unprotected(db)):
-                return None
             found = sweep(connection, before.seq)
+            if checked.result() != found.spoken_of:
+                return None
     except (sqlite3.DatabaseError, TypeError, ValueError):
         return None
     after = read_anchor(path, sealer.anchor_key)
@@ -225,6 +228,16 @@ def _swept(path: Path, sealer: Sealer, before: Head | None) -> Verdict | None:
         and found.entries <= after.seq + AT_ONCE
     )
     return Verdict(found.entries, found.head, ()) if good else None
+
+
+def _checked(path: Path) -> tuple[int, ...] | None:
+    """Let SQLite check the file and its schema, and count what bodies hold."""
+    with closing(_reading(path)) as connection:
+        db = Database(connection)
+        db.execute("BEGIN")
+        if any(_damage(db)) or any(_unprotected(db)):
+            return None
+        return belong(connection)
 
 
 @dataclass(frozen=True, slots=True)
