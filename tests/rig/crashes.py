@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
-from settlement import journal
+from settlement import journal_migration
 from settlement.claim import VisitKind
 from settlement.lifecycle import State
 from settlement.money import Money
@@ -351,7 +351,7 @@ def main(arguments: list[str]) -> int:
         return done.returncode
     if asked.careless:
         careless = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = OFF")
-        vars(journal)["PRAGMAS"] = careless
+        vars(journal_migration)["PRAGMAS"] = careless
     begun = time.monotonic()
     number, _, count = asked.part.partition("/")
     total = enumerate_crashes(
