@@ -36,6 +36,7 @@ from terminal.lost_intent import (
     agree,
     clues_of,
     gather,
+    given_before,
     intent_in,
     intent_of,
 )
@@ -315,7 +316,9 @@ class Teller:
             if isinstance(stored, dict):
                 return Answer(int(str(stored["status"])), str(stored["body"]).encode())
             view = view_of(after, self._told.place)
-            return Answer(_STATUS[to], self._told.render(view))
+            now = Answer(_STATUS[to], self._told.render(view))
+            key = after.cancel_key if to is State.CANCELLED else after.key
+            return given_before(self._sides, key, now) or now
 
         entry = None
         if booked is not None:
