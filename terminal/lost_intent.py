@@ -28,6 +28,8 @@ from settlement.seal import Sealer
 from settlement.split import SettledAmounts
 
 _LOST = "its own entry is lost"
+#: Of the answer to whoever asked to settle; one about cancelling has another key.
+_CREATED = 201
 #: What an answer must say alike to be the one that was given before.
 _COMPARED = (
     "settlement_id",
@@ -114,7 +116,7 @@ def gather(
     body = (body_of(settled) if settled is not None else None) or {}
     answer = body.get("answer")
     key = next(iter(digests), "")
-    if not key and isinstance(answer, dict):
+    if not key and isinstance(answer, dict) and answer["status"] == _CREATED:
         key = str(answer["key"])
     found = _in_side(settlement_id, sides) or _in_answer(body, region)
     if found is None or not key or found.kind not in _KINDS:

@@ -199,7 +199,7 @@ class Teller:
         for row in rows:
             if row.kind == State.INTENT and opens(row, self._told.sealer):
                 return self._intend(intent_in(row, self._told.sealer), row)
-        settled = _first(rows, State.SETTLED)
+        settled = _settled(rows) or _first(rows, State.SETTLED)
         clues = gather(settlement_id, self._sides, settled, self._told.asking.region)
         if clues is None or not self._is_ours(clues):
             return None
@@ -250,11 +250,13 @@ class Teller:
             record = self._journal.advance(
                 record.settlement_id, State.SENDING, {"why": REBUILT}
             )
-        settled = _first(rows, State.SETTLED)
+        settled = _settled(rows)
         refused = _first(rows, State.REJECTED) or _first(rows, State.REVERSED)
         clues = clues_of(record)
         visit_id = str(record.facts["intent"]["visit_id"])
-        booked = self._gap.look_up(clues, visit_id, settled)
+        booked = self._gap.look_up(
+            clues, visit_id, settled or _first(rows, State.SETTLED)
+        )
         if booked is not None and refused is None:
             self._conclude(record, State.SETTLED, booked, settled)
         elif booked is not None:
@@ -313,11 +315,11 @@ class Teller:
         stored = body.get("answer") if same else None
 
         def answer(after: Record) -> Answer:
-            if isinstance(stored, dict):
+            key = after.cancel_key if to is State.CANCELLED else after.key
+            if isinstance(stored, dict) and stored["key"] == key:
                 return Answer(int(str(stored["status"])), str(stored["body"]).encode())
             view = view_of(after, self._told.place)
             now = Answer(_STATUS[to], self._told.render(view))
-            key = after.cancel_key if to is State.CANCELLED else after.key
             return given_before(self._sides, key, now) or now
 
         entry = None
@@ -390,6 +392,8 @@ class Teller:
         told, facts = body.get("answer"), body.get("facts")
         if not isinstance(told, dict) or not isinstance(facts, dict):
             return
+        if told["key"] != record.cancel_key:
+            return  # of a later decision, whose own entry is lost
         stored = Answer(int(str(told["status"])), str(told["body"]).encode())
         self._clock.turn_to(row)
         self._journal.advance(
@@ -543,3 +547,17 @@ class Teller:
 
 def _first(rows: Sequence[Row], state: State) -> Row | None:
     return next((row for row in rows if row.kind == state), None)
+
+
+def _settled(rows: Sequence[Row]) -> Row | None:
+    """Return the entry that first says it was settled, to whoever asked for that.
+
+    One that says it stays settled answers another caller: who wanted it cancelled.
+    """
+    found = (row for row in rows if row.kind == State.SETTLED)
+    return next((row for row in found if not _is_kept(row)), None)
+
+
+def _is_kept(row: Row) -> bool:
+    facts = (body_of(row) or {}).get("facts")
+    return isinstance(facts, dict) and "cancellation_refused" in facts
