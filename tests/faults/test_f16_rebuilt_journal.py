@@ -283,6 +283,14 @@ def adopt_refunds(day: OneDay, retold: Retold) -> None:
             day.terminal.cashier.adopt_cancellation(ours, reason="on the list")
 
 
+def look_again(day: OneDay) -> None:
+    """Give back to the worker what people have asked the callers about."""
+    for record in day.terminal.journal.open_items():
+        doubted = record.facts.get("quarantined", {})
+        if doubted.get("why") == "cancellation-end-lost":
+            day.terminal.cashier.look_again(record.settlement_id, reason="asked")
+
+
 def check(lived: Lived, retold: Retold) -> None:
     """Send every request again, come to rest, and hold the three witnesses together."""
     day = lived.day
@@ -307,6 +315,7 @@ def check(lived: Lived, retold: Retold) -> None:
         if status not in {202, 409}:
             assert again["settlement_id"] == said["settlement_id"]
     adopt_refunds(day, retold)
+    look_again(day)
     day.world.come_to_rest()
     broken = [
         one
@@ -469,6 +478,28 @@ def test_f16_the_answer_to_a_refused_cancellation_stays_with_its_own_key(
     check(lived, retold)
 
 
+def test_f16_a_cancellation_whose_end_is_lost_is_not_repeated_by_itself(
+    lived: Lived,
+):
+    """Its caller may know that it was refused: people ask before it goes on."""
+    day = lived.day
+    day.terminal.open()
+    lived.settle(lived.bill("B-8"))
+    ours = told_by(lived, "B-8")["settlement_id"]
+    record = day.terminal.journal.claim_cancellation(ours, "c-8", "d", {"msgid": "m"})
+    day.terminal.cashier.keep_settled(record, CentreNotSentError("refused"))
+    day.terminal.close()
+    last = entries(lived.path)
+    lose(lived.path, {last}, {last})
+
+    rebuilt(lived)
+    waits = state_of(lived, "B-8")
+    day.world.come_to_rest()
+
+    assert waits is State.QUARANTINED
+    assert day.messages("2208") == 2  # of the day before: nothing of this one
+
+
 def test_f16_only_the_days_asked_for_are_asked_about(lived: Lived):
     """An institution may settle a gap of a year in parts."""
     lose(lived.path, {4}, {4})
@@ -587,6 +618,7 @@ def test_f16_a_day_of_two_terminals_is_rebuilt_for_one(tmp_path: Path, seed: int
             if terminal.journal.key(asked.key) is not None:
                 ask_again(lived, asked)
         adopt_refunds(lived.day, retold)
+        look_again(lived.day)
         world.come_to_rest()
 
         assert {one.msgid[-4] for one in retold.only_at_centre} <= {"0"}
