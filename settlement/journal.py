@@ -381,6 +381,10 @@ class Journal:
         """Return the facts of every note of a kind, oldest first, each proven."""
         return self._reading.notes(kind)
 
+    def noted(self, *kinds: str) -> tuple[tuple[str, dict[str, JsonValue]], ...]:
+        """Return kind and facts of every note of some kinds, in their order."""
+        return self._reading.noted(*kinds)
+
     def postings(self, settlement_id: str) -> tuple[Posting, ...]:
         """Return every leg ever posted for a settlement."""
         return self._reading.postings(settlement_id)

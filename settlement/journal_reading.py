@@ -157,6 +157,20 @@ class JournalReading:
         with self._reading():
             return tuple(self._body_of(self._sound(row))["facts"] for row in rows)
 
+    def noted(self, *kinds: str) -> tuple[tuple[str, dict[str, JsonValue]], ...]:
+        """Return kind and facts of every note of some kinds, in their order."""
+        marks = ", ".join("?" for _ in kinds)
+        rows = self._query(
+            f"SELECT * FROM entry WHERE kind IN ({marks}) "  # noqa: S608 - marks only
+            "AND state IS NULL ORDER BY seq",
+            *kinds,
+        )
+        with self._reading():
+            return tuple(
+                (str(row["kind"]), self._body_of(self._sound(row))["facts"])
+                for row in rows
+            )
+
     def postings(self, settlement_id: str) -> tuple[Posting, ...]:
         """Return every leg ever posted for a settlement."""
         rows = self._query(

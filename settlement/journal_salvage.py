@@ -255,13 +255,14 @@ class Salvage:
             body = body_of(row)
             names = set(_unique(body))
             legal = row.state is None or _is_legal(row, states)
-            if body is None or not legal or names & known or off_by(body):
+            at = made_at(row)
+            if body is None or at is None or not legal or names & known or off_by(body):
                 break
             known |= names
             if row.state is not None and row.settlement_id is not None:
                 states[row.settlement_id] = State(row.state)
             self._see_numbers(row)
-            self.since = dt.datetime.fromisoformat(row.at)
+            self.since = at
             count += 1
         self.open_at_end = {name: at for name, at in states.items() if at in OPEN}
         return count
@@ -353,6 +354,15 @@ def body_of(row: Row) -> dict[str, JsonValue] | None:
     except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None
+
+
+def made_at(row: Row) -> dt.datetime | None:
+    """Return when an entry was made; None if it does not say."""
+    try:
+        at = dt.datetime.fromisoformat(row.at)
+    except ValueError:
+        return None
+    return None if at.tzinfo is None else at
 
 
 def off_by(body: dict[str, JsonValue]) -> int:

@@ -19,7 +19,7 @@ from settlement.facts import (
     amounts_to_json,
     settlement_from_json,
 )
-from settlement.journal_records import Intent, Record
+from settlement.journal_records import Answer, Intent, Record
 from settlement.journal_salvage import Side, body_of
 from settlement.ledger import Account, Tender
 from settlement.money import Money
@@ -28,6 +28,27 @@ from settlement.seal import Sealer
 from settlement.split import SettledAmounts
 
 _LOST = "its own entry is lost"
+#: Of the answer to whoever asked to settle; one about cancelling has another key.
+_CREATED = 201
+#: What an answer must say alike to be the one that was given before.
+_COMPARED = (
+    "settlement_id",
+    "state",
+    "bill_no",
+    "kind",
+    "msgid",
+    "centre_settlement_id",
+    "visit_id",
+    "settled_at",
+    "total_fee",
+    "patient_pays",
+    "amounts",
+    "cancellation",
+    "cancellation_id",
+    "remainder_id",
+    "remainder_bill_no",
+    "reversal_status",
+)
 _KINDS = frozenset(kind.value for kind in VisitKind)
 _NOBODY = {"name": "", "person_cert_no": "", "card_no": "", "card_serial": ""}
 _NOTHING = amounts_from_json(
@@ -95,7 +116,7 @@ def gather(
     body = (body_of(settled) if settled is not None else None) or {}
     answer = body.get("answer")
     key = next(iter(digests), "")
-    if not key and isinstance(answer, dict):
+    if not key and isinstance(answer, dict) and answer["status"] == _CREATED:
         key = str(answer["key"])
     found = _in_side(settlement_id, sides) or _in_answer(body, region)
     if found is None or not key or found.kind not in _KINDS:
@@ -209,3 +230,28 @@ def agree(told: Mapping[str, JsonValue], booked: CentreSettlement) -> bool:
         and replace(mine.amounts, account_balance=Money.ZERO)
         == replace(booked.amounts, account_balance=Money.ZERO)
     )
+
+
+def given_before(sides: Sequence[Side], key: str, now: Answer) -> Answer | None:
+    """Find the bytes a caller was given, if they say what would be said now.
+
+    A row of the side table proves nothing by itself, so everything about money and
+    identity is compared; only times, and what is lost with the intent, may differ.
+    """
+    fresh = json.loads(now.body)
+    for side in sides:
+        if side.table != "answer" or side.columns[0] != key:
+            continue
+        status, body = side.columns[2], side.columns[3]
+        if status != now.status or not isinstance(body, bytes):
+            continue
+        try:
+            told = json.loads(body)
+        except ValueError:
+            continue
+        same = isinstance(told, dict) and all(
+            told.get(name) == fresh.get(name) for name in _COMPARED
+        )
+        if same:
+            return Answer(now.status, body)
+    return None

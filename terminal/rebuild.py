@@ -16,7 +16,7 @@ from settlement.centre.port import Centre
 from settlement.facts import JsonValue
 from settlement.journal import Journal
 from settlement.journal_rebuild import REBUILT, REBUILT_TO, begin, finish
-from settlement.journal_salvage import Salvage
+from settlement.journal_salvage import Salvage, made_at
 from terminal.gap import Gap
 from terminal.retelling import Retold, RetoldClock, Teller, Telling
 
@@ -37,7 +37,7 @@ def days_in_doubt(
     """List the days of the gap: from the last provable entry's up to *until*."""
     seen = [found.since] if found.since is not None else []
     if not seen:
-        seen = [dt.datetime.fromisoformat(row.at) for row in found.beyond()]
+        seen = [at for row in found.beyond() if (at := made_at(row)) is not None]
     first = min((at.astimezone(zone).date() for at in seen), default=until)
     first = min(first, until)
     count = (until - first).days + 1

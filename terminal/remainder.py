@@ -28,6 +28,8 @@ from terminal.periods import tender_of
 _FIRST_WAIT, _LONGEST_WAIT = dt.timedelta(seconds=1), dt.timedelta(minutes=5)
 
 OWED, ENDED = "remainder-owed", "remainder-ended"
+#: How one ended: the centre would not take the first back.
+REFUSED = "cancellation-refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +171,14 @@ class Owed:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        begun = {str(facts["settlement_id"]) for facts in journal.notes(ENDED)}
-        owed = [str(facts["settlement_id"]) for facts in journal.notes(OWED)]
-        self._ids = dict.fromkeys(one for one in owed if one not in begun)
+        self._ids: dict[str, None] = {}
+        # In their order: one that a refusal ended may be owed again by a later try.
+        for kind, facts in journal.noted(OWED, ENDED):
+            settlement_id = str(facts["settlement_id"])
+            if kind == OWED:
+                self._ids[settlement_id] = None
+            else:
+                self._ids.pop(settlement_id, None)
         self._again_at: dict[str, dt.datetime] = {}
         self._waits: dict[str, dt.timedelta] = {}
 

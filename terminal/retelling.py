@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from settlement.centre.errors import CentreRejectedError
 from settlement.centre.port import CentreSettlement, StatementResult
 from settlement.chain import Row
 from settlement.facts import JsonValue, settlement_to_json
@@ -37,12 +38,13 @@ from terminal.lost_intent import (
     agree,
     clues_of,
     gather,
+    given_before,
     intent_in,
     intent_of,
 )
 from terminal.periods import CORRECTS, PERIOD, Periods, tender_of
 from terminal.record_view import Place, view_of
-from terminal.remainder import OWED, bill_of, id_of, key_of, part_refund
+from terminal.remainder import ENDED, OWED, REFUSED, bill_of, id_of, key_of, part_refund
 from terminal.views import SettlementView
 
 #: What the centre has and nobody here can tell of.
@@ -59,6 +61,8 @@ _STATUS = {
     State.REJECTED: 422,
     State.REVERSED: 422,
 }
+#: Of the answer that a cancellation was refused.
+_KEPT = 409
 _UNDECIDED = frozenset({State.INTENT, State.SENDING, State.UNKNOWN})
 
 
@@ -130,20 +134,14 @@ class Teller:
         self._told = told
         self._sides: tuple[Side, ...] = ()
         self._periods: Periods
+        self._is_lost = False
 
     def tell(self, found: Salvage, retold: Retold) -> None:
         """Tell everything again into *retold*, then note what else the centre has."""
         self._sides = found.sides()
+        self._is_lost = found.anchor is None or found.lost > 0
         before = {one.settlement_id for one in self._journal.open_items()}
-        stories: dict[str, list[Row]] = {}
-        for row in found.beyond():
-            if row.state is None:
-                self._note_again(row)
-            elif row.settlement_id:
-                stories.setdefault(row.settlement_id, []).append(row)
-        for side in self._sides:
-            if side.table == "intent":
-                stories.setdefault(str(side.columns[0]), [])
+        stories = self._stories(found)
         self._periods = Periods(self._journal, self._told.place.timezone, self._clock)
         for settlement_id, rows in stories.items():
             why = self._tell_one(settlement_id, rows)
@@ -153,9 +151,24 @@ class Teller:
         for record in self._journal.open_items():
             if record.settlement_id not in stories:
                 self._end(record, [])
+                if record.state is State.CANCELLING:
+                    self._end_cancellation(record)
         touched = dict.fromkeys([*before, *stories, *self._rests(stories)])
         self._sort_out(retold, [one for one in touched if one not in retold.held])
         self._note_strangers(retold)
+
+    def _stories(self, found: Salvage) -> dict[str, list[Row]]:
+        """Gather the entries of each settlement, and note the other notes again."""
+        stories: dict[str, list[Row]] = {}
+        for row in found.beyond():
+            if row.state is None and row.kind != ENDED:
+                self._note_again(row)
+            elif row.settlement_id:
+                stories.setdefault(row.settlement_id, []).append(row)
+        for side in self._sides:
+            if side.table == "intent":
+                stories.setdefault(str(side.columns[0]), [])
+        return stories
 
     def _note_again(self, row: Row) -> None:
         facts = (body_of(row) or {}).get("facts")
@@ -199,7 +212,7 @@ class Teller:
         for row in rows:
             if row.kind == State.INTENT and opens(row, self._told.sealer):
                 return self._intend(intent_in(row, self._told.sealer), row)
-        settled = _first(rows, State.SETTLED)
+        settled = _settled(rows) or _first(rows, State.SETTLED)
         clues = gather(settlement_id, self._sides, settled, self._told.asking.region)
         if clues is None or not self._is_ours(clues):
             return None
@@ -250,11 +263,13 @@ class Teller:
             record = self._journal.advance(
                 record.settlement_id, State.SENDING, {"why": REBUILT}
             )
-        settled = _first(rows, State.SETTLED)
+        settled = _settled(rows)
         refused = _first(rows, State.REJECTED) or _first(rows, State.REVERSED)
         clues = clues_of(record)
         visit_id = str(record.facts["intent"]["visit_id"])
-        booked = self._gap.look_up(clues, visit_id, settled)
+        booked = self._gap.look_up(
+            clues, visit_id, settled or _first(rows, State.SETTLED)
+        )
         if booked is not None and refused is None:
             self._conclude(record, State.SETTLED, booked, settled)
         elif booked is not None:
@@ -313,10 +328,10 @@ class Teller:
         stored = body.get("answer") if same else None
 
         def answer(after: Record) -> Answer:
-            if isinstance(stored, dict):
+            key = after.cancel_key if to is State.CANCELLED else after.key
+            if isinstance(stored, dict) and stored["key"] == key:
                 return Answer(int(str(stored["status"])), str(stored["body"]).encode())
-            view = view_of(after, self._told.place)
-            return Answer(_STATUS[to], self._told.render(view))
+            return self._said(after, key, _STATUS[to])
 
         entry = None
         if booked is not None:
@@ -343,35 +358,60 @@ class Teller:
     def _cancel(self, settlement_id: str, rows: list[Row]) -> None:
         """Write again what was decided about taking it back, and how that ended."""
         for row in rows:
-            record = self._journal.record(settlement_id)
-            body = body_of(row) or {}
-            facts = body.get("facts")
-            if not isinstance(facts, dict):
-                continue
-            if row.kind == State.CANCELLING and record.state is State.SETTLED:
-                self._claim(settlement_id, row, body.get("key"), facts)
-            elif "cancellation_refused" in facts and record.state is State.CANCELLING:
-                self._conclude_refused(record, row)
-            elif row.kind == State.CANCELLED:
-                self._cancelled(record, row, body.get("answer"))
+            self._cancel_further(settlement_id, row)
         record = self._journal.record(settlement_id)
         if record.state is State.CANCELLING:
-            negative = self._gap.negative(record)
-            mine = record.facts["cancelling"]["msgid"]
-            if negative is not None and negative.msgid == mine:
-                self._conclude(record, State.CANCELLED, negative, None)
+            self._end_cancellation(record)
         elif record.state is State.SETTLED:
             self._claim_from_side(record)
+
+    def _cancel_further(self, settlement_id: str, row: Row) -> None:
+        """Write one more entry of it again."""
+        record = self._journal.record(settlement_id)
+        body = body_of(row) or {}
+        facts = body.get("facts")
+        if not isinstance(facts, dict):
+            return
+        key = body.get("key")
+        if row.kind == ENDED:
+            if facts.get("how") == REFUSED:
+                self._stay_settled(record)
+            # In its place between two tries: a later one is owed anew.
+            self._note_again(row)
+        elif row.kind == State.CANCELLING and isinstance(key, dict):
+            if self._journal.key(str(key["key"])) is None:
+                # Nothing is decided anew before the last decision was refused.
+                self._stay_settled(record)
+                self._claim(settlement_id, row, key, facts)
+        elif "cancellation_refused" in facts and record.state is State.CANCELLING:
+            self._conclude_refused(record, row)
+        elif row.kind == State.CANCELLED:
+            self._cancelled(record, row, body.get("answer"))
+
+    def _end_cancellation(self, record: Record) -> None:
+        """Decide a cancellation whose end is lost."""
+        negative = self._gap.negative(record)
+        mine = record.facts["cancelling"]["msgid"]
+        if negative is not None:
+            if negative.msgid == mine:
+                self._conclude(record, State.CANCELLED, negative, None)
+        elif any(
+            side.table == "answer" and side.columns[:3:2] == (record.cancel_key, _KEPT)
+            for side in self._sides
+        ):
+            self._stay_settled(record)
+        elif self._is_lost:
+            # The worker would repeat it, and the caller may know that it was refused.
+            facts: dict[str, JsonValue] = {"why": "cancellation-end-lost"}
+            self._journal.advance(record.settlement_id, State.QUARANTINED, facts)
 
     def _claim(
         self,
         settlement_id: str,
         row: Row,
-        key: JsonValue,
+        key: Mapping[str, JsonValue],
         facts: Mapping[str, JsonValue],
     ) -> None:
-        if not isinstance(key, dict) or self._journal.key(str(key["key"])) is not None:
-            return
         self._clock.turn_to(row)
         self._journal.claim_cancellation(
             settlement_id,
@@ -382,11 +422,37 @@ class Teller:
         )
         self._clock.turn_to(None)
 
+    def _stay_settled(self, record: Record) -> None:
+        """Write that a cancellation was refused, where its own entry is lost."""
+        if record.state is not State.CANCELLING:
+            return
+        facts: dict[str, JsonValue] = {
+            **record.facts["settled"],
+            "cancellation_refused": CentreRejectedError.code,
+            "reason": "",
+            "resolved_by": REBUILT,
+        }
+
+        def answer(after: Record) -> Answer:
+            return self._said(after, after.cancel_key, _KEPT)
+
+        self._journal.advance(record.settlement_id, State.SETTLED, facts, answer=answer)
+
+    def _said(self, after: Record, key: str, status: int) -> Answer:
+        """Return what a caller was told if that is left, else what he would be now."""
+        view = view_of(after, self._told.place)
+        now = Answer(status, self._told.render(view))
+        return given_before(self._sides, key, now) or now
+
     def _conclude_refused(self, record: Record, row: Row) -> None:
         """Write again that the centre would not take it back: it stays settled."""
         body = body_of(row) or {}
         told, facts = body.get("answer"), body.get("facts")
         if not isinstance(told, dict) or not isinstance(facts, dict):
+            return
+        if told["key"] != record.cancel_key:
+            # Of a later decision, whose own entry is lost: this one was refused, too.
+            self._stay_settled(record)
             return
         stored = Answer(int(str(told["status"])), str(told["body"]).encode())
         self._clock.turn_to(row)
@@ -541,3 +607,17 @@ class Teller:
 
 def _first(rows: Sequence[Row], state: State) -> Row | None:
     return next((row for row in rows if row.kind == state), None)
+
+
+def _settled(rows: Sequence[Row]) -> Row | None:
+    """Return the entry that first says it was settled, to whoever asked for that.
+
+    One that says it stays settled answers another caller: who wanted it cancelled.
+    """
+    found = (row for row in rows if row.kind == State.SETTLED)
+    return next((row for row in found if not _is_kept(row)), None)
+
+
+def _is_kept(row: Row) -> bool:
+    facts = (body_of(row) or {}).get("facts")
+    return isinstance(facts, dict) and "cancellation_refused" in facts

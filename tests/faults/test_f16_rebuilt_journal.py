@@ -20,7 +20,11 @@ from typing import Any
 import pytest
 
 from settlement.centre import fence
-from settlement.centre.errors import CentreFencedError, CentreNotSentError
+from settlement.centre.errors import (
+    CentreFencedError,
+    CentreNotSentError,
+    CentreRejectedError,
+)
 from settlement.centre.gateway import Gateway, GatewaySettings
 from settlement.centre.port import (
     Centre,
@@ -49,7 +53,7 @@ from tests.rig.laws import violations
 from tests.rig.network import Fate
 from tests.rig.one_day import OneDay
 from tests.rig.terminal import INSTITUTION, KEY, PROVINCE, REGION, SITE
-from tests.rig.world import PIN, Asked
+from tests.rig.world import PIN, Asked, World
 
 SEALER = Sealer(KEY)
 REASON = "the disk failed"
@@ -280,6 +284,14 @@ def adopt_refunds(day: OneDay, retold: Retold) -> None:
             day.terminal.cashier.adopt_cancellation(ours, reason="on the list")
 
 
+def look_again(day: OneDay) -> None:
+    """Give back to the worker what people have asked the callers about."""
+    for record in day.terminal.journal.open_items():
+        doubted = record.facts.get("quarantined", {})
+        if doubted.get("why") == "cancellation-end-lost":
+            day.terminal.cashier.look_again(record.settlement_id, reason="asked")
+
+
 def check(lived: Lived, retold: Retold) -> None:
     """Send every request again, come to rest, and hold the three witnesses together."""
     day = lived.day
@@ -304,6 +316,7 @@ def check(lived: Lived, retold: Retold) -> None:
         if status not in {202, 409}:
             assert again["settlement_id"] == said["settlement_id"]
     adopt_refunds(day, retold)
+    look_again(day)
     day.world.come_to_rest()
     broken = [
         one
@@ -442,6 +455,52 @@ def test_f16_a_rebuilt_terminal_is_fenced_until_it_is_released(lived: Lived):
     assert status == 201
 
 
+def test_f16_the_answer_to_a_refused_cancellation_stays_with_its_own_key(
+    lived: Lived,
+):
+    """The settlement's own end is lost, and what is left tells of the other key."""
+    day = lived.day
+    day.terminal.open()
+    lived.settle(lived.bill("B-8"))
+    ours = told_by(lived, "B-8")["settlement_id"]
+    record = day.terminal.journal.claim_cancellation(ours, "c-8", "d", {"msgid": "m"})
+    day.terminal.cashier.keep_settled(record, CentreRejectedError("已结算"))
+    day.terminal.close()
+    last = entries(lived.path)
+    lose(lived.path, {last - 2}, {last - 2})
+
+    retold = rebuilt(lived)
+
+    status, again = ask_again(lived, next(a for a in lived.told if a.key == "B-8"))
+    refused = day.terminal.journal.answer("c-8")
+    assert (status, again["state"]) == (201, "settled")
+    assert refused is not None
+    assert refused.status == 409
+    check(lived, retold)
+
+
+def test_f16_a_cancellation_whose_end_is_lost_is_not_repeated_by_itself(
+    lived: Lived,
+):
+    """Its caller may know that it was refused: people ask before it goes on."""
+    day = lived.day
+    day.terminal.open()
+    lived.settle(lived.bill("B-8"))
+    ours = told_by(lived, "B-8")["settlement_id"]
+    record = day.terminal.journal.claim_cancellation(ours, "c-8", "d", {"msgid": "m"})
+    day.terminal.cashier.keep_settled(record, CentreNotSentError("refused"))
+    day.terminal.close()
+    last = entries(lived.path)
+    lose(lived.path, {last}, {last})
+
+    rebuilt(lived)
+    waits = state_of(lived, "B-8")
+    day.world.come_to_rest()
+
+    assert waits is State.QUARANTINED
+    assert day.messages("2208") == 2  # of the day before: nothing of this one
+
+
 def test_f16_only_the_days_asked_for_are_asked_about(lived: Lived):
     """An institution may settle a gap of a year in parts."""
     lose(lived.path, {4}, {4})
@@ -539,3 +598,36 @@ def test_f16_whatever_entries_are_lost_nothing_is_doubled(lived: Lived, seed: in
     retold = rebuilt(lived)
 
     check(lived, retold)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_f16_a_day_of_two_terminals_is_rebuilt_for_one(tmp_path: Path, seed: int):
+    """The statement is the institution's; only our own numbers are told again."""
+    world = World(seed, tmp_path, terminals=2)
+    try:
+        world.live_through(40)
+        terminal = world.terminals[0]
+        terminal.clock.off_s = 0.0
+        terminal.close()
+        lived = Lived(OneDay(tmp_path, world))
+        last = entries(lived.path)
+        gone = set(range(max(1, last - 12), last))
+        lose(lived.path, gone, set())
+
+        retold = rebuilt(lived)
+        for asked in world.asked[0]:
+            if terminal.journal.key(asked.key) is not None:
+                ask_again(lived, asked)
+        adopt_refunds(lived.day, retold)
+        look_again(lived.day)
+        world.come_to_rest()
+
+        assert {one.msgid[-4] for one in retold.only_at_centre} <= {"0"}
+        assert [
+            str(one)
+            for one in violations(world)
+            if one.law in {"I2", "I3", "I4", "I6"} or "is settled" in one.what
+            if not any(told.msgid in one.what for told in retold.only_at_centre)
+        ] == []
+    finally:
+        world.close()

@@ -21,7 +21,15 @@ from terminal.errors import (
     RemainderNotOwedError,
     RequestInvalidError,
 )
-from terminal.remainder import Kept, PartRefund, id_of
+from terminal.remainder import (
+    ENDED,
+    OWED,
+    REFUSED,
+    Kept,
+    Owed,
+    PartRefund,
+    id_of,
+)
 from tests.stories.counter import CATALOGUE, Counter, a_bill
 
 HALF = PartRefund("B-1-R", (Kept(1, Fraction(1)),))
@@ -271,3 +279,16 @@ def test_nothing_is_owed_of_an_ordinary_settlement(counter: Counter, how: str):
 
     with pytest.raises(RemainderNotOwedError):
         ways[how]()
+
+
+def test_what_a_refusal_ended_is_owed_again_by_a_later_try(counter: Counter):
+    """After a start the second try counts, not the refusal before it."""
+    journal = counter.journal
+    told = {"settlement_id": "s1"}
+    journal.note(OWED, told, "s1")
+    journal.note(ENDED, {**told, "how": REFUSED}, "s1")
+    ended = Owed(journal).ids()
+    journal.note(OWED, told, "s1")
+
+    assert ended == ()
+    assert Owed(journal).ids() == ("s1",)

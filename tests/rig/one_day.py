@@ -22,9 +22,9 @@ from tests.rig.world import PIN, Asked, World
 class OneDay:
     """One terminal, its centre, and a hand on the wire."""
 
-    def __init__(self, folder: Path) -> None:
-        self.world = World(1, folder, terminals=1)
-        (self.terminal,) = self.world.terminals
+    def __init__(self, folder: Path, world: World | None = None) -> None:
+        self.world = world or World(1, folder, terminals=1)
+        self.terminal = self.world.terminals[0]
         self.world.network.meanwhile = lambda _number: None
 
     def bill(
