@@ -158,17 +158,26 @@ class Teller:
         self._note_strangers(retold)
 
     def _stories(self, found: Salvage) -> dict[str, list[Row]]:
-        """Gather the entries of each settlement, and note the other notes again."""
+        """Gather the entries of each settlement, and note the other notes again.
+
+        In the order in which they were begun. A bill that was begun anew ends the
+        settlement before it: told the other way round, one whose message is still on
+        its way would be taken for the one that had ended.
+        """
         stories: dict[str, list[Row]] = {}
+        begun: dict[str, int] = {}
         for row in found.beyond():
             if row.state is None and row.kind != ENDED:
                 self._note_again(row)
             elif row.settlement_id:
                 stories.setdefault(row.settlement_id, []).append(row)
+                begun.setdefault(row.settlement_id, row.seq)
         for side in self._sides:
             if side.table == "intent":
-                stories.setdefault(str(side.columns[0]), [])
-        return stories
+                settlement_id = str(side.columns[0])
+                stories.setdefault(settlement_id, [])
+                begun[settlement_id] = min(begun.get(settlement_id, side.seq), side.seq)
+        return {one: stories[one] for one in sorted(stories, key=begun.__getitem__)}
 
     def _note_again(self, row: Row) -> None:
         facts = (body_of(row) or {}).get("facts")
