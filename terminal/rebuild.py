@@ -248,15 +248,10 @@ class _Teller:
         self._sides = found.sides()
         before = {one.settlement_id for one in self._journal.open_items()}
         self._ask_statements(retold)
-        stories: dict[str, list[Row]] = {}
         for row in found.beyond():
             if row.state is None:
                 self._note_again(row)
-            elif row.settlement_id:
-                stories.setdefault(row.settlement_id, []).append(row)
-        for side in self._sides:
-            if side.table == "intent":
-                stories.setdefault(str(side.columns[0]), [])
+        stories = _stories(found.beyond(), self._sides)
         self._periods = Periods(self._journal, self._parts.place.timezone, self._clock)
         for settlement_id, rows in stories.items():
             why = self._tell_one(settlement_id, rows)
@@ -702,6 +697,26 @@ class _Teller:
                 retold.only_at_centre.append(told)
                 facts = {**_centre_only(told), "person_id": told.person_id}
                 self._journal.note(ONLY_AT_CENTRE, facts)
+
+
+def _stories(rows: Sequence[Row], sides: Sequence[Side]) -> dict[str, list[Row]]:
+    """Gather what is left of each settlement, in the order in which they were begun.
+
+    A bill that was begun anew ends the settlement before it: told the other way round,
+    one whose message is still on its way would be taken for the one that had ended.
+    """
+    stories: dict[str, list[Row]] = {}
+    begun: dict[str, int] = {}
+    for row in rows:
+        if row.state is not None and row.settlement_id:
+            stories.setdefault(row.settlement_id, []).append(row)
+            begun.setdefault(row.settlement_id, row.seq)
+    for side in sides:
+        if side.table == "intent":
+            settlement_id = str(side.columns[0])
+            stories.setdefault(settlement_id, [])
+            begun[settlement_id] = min(begun.get(settlement_id, side.seq), side.seq)
+    return {one: stories[one] for one in sorted(stories, key=begun.__getitem__)}
 
 
 def _centre_only(told: StatementResult) -> dict[str, JsonValue]:

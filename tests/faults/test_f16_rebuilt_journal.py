@@ -303,3 +303,31 @@ def test_f16_whatever_entries_are_lost_nothing_is_doubled(lived: Lived, seed: in
     retold = rebuilt(lived)
 
     check(lived, retold)
+
+
+def test_f16_a_bill_that_was_begun_anew_is_told_in_its_old_order(lived: Lived):
+    """Of its first try only a side table tells; its second one is still on its way.
+
+    The second one must not be taken for the one that came to its end.
+    """
+    day = lived.day
+    day.terminal.open()
+    bill = lived.bill("B-8", VisitKind.PHARMACY).bill
+    assert bill is not None
+    first = lived.settle(Asked("k-1", bill), Fate.REQUEST_LOST)
+    for _ in range(4):
+        day.look()
+    second = lived.settle(Asked("k-2", bill), Fate.REQUEST_LATE)
+    states = {one.settlement_id: one.state for one in day.terminal.journal.records()}
+    assert (states[first], states[second]) == (State.REVERSED, State.UNKNOWN)
+    day.terminal.close()
+    with closing(sqlite3.connect(lived.path)) as db:
+        rows = db.execute("SELECT seq FROM entry WHERE settlement_id = ?", [first])
+        gone = {seq for (seq,) in rows.fetchall()}
+    lose(lived.path, gone, set())
+
+    retold = rebuilt(lived)
+
+    states = {one.settlement_id: one.state for one in day.terminal.journal.records()}
+    assert (states[first], states[second]) == (State.REVERSED, State.UNKNOWN)
+    check(lived, retold)
