@@ -20,6 +20,7 @@ migrations  the numbered steps from one layout of it to the next
 tables     its tables, append-only where something is posted
 persons    who is insured, for what, and how the year and the account stand
 visits     visits, diagnoses, fee lines
+numbers    ids drawn ahead of their use, once for each process
 bulk       rows of several tables, written in one go
 records    settlements, negative records, reversals, double entry
 inbox      which messages came: each books once, a reversed one never

@@ -28,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import sqlite
 
 from settlement.centre.migrations import migrate
+from settlement.centre.numbers import Numbers
 from settlement.centre.tables import (
     ACCOUNT_MOVEMENT,
     COUNTER,
@@ -84,6 +85,7 @@ class Page:
 
     connection: Connection
     at: dt.datetime  #: the centre's own clock, without a zone
+    numbers: Numbers  #: drawn ahead by this process, on PostgreSQL
 
     @property
     def at_text(self) -> str:
@@ -100,13 +102,16 @@ class Page:
         if self.connection.dialect.name == "postgresql":
             # A counter's row would be locked until the page is durable, and every
             # server would wait for every other. A sequence lets ids be left out.
-            drawn = self.connection.execute(_NEXT[name], {"count": count})
-            numbers = drawn.scalars().all()
+            numbers = self.numbers.take(name, count, lambda n: self._draw(name, n))
         else:
             asked = {"name": name, "count": count}
             last = self.connection.execute(_DRAWN, asked).scalar_one()
-            numbers = range(last - count + 1, last + 1)
+            numbers = list(range(last - count + 1, last + 1))
         return [f"{first_digit}{number:011d}" for number in numbers]
+
+    def _draw(self, name: str, count: int) -> list[int]:
+        drawn = self.connection.execute(_NEXT[name], {"count": count})
+        return list(drawn.scalars())
 
 
 class Book:
@@ -128,6 +133,7 @@ class Book:
         # What a statement is about is a person; a failing one must not be told.
         self._engine = create_engine(url, hide_parameters=True)
         self._now = now
+        self._numbers = Numbers()
         if self._engine.dialect.name == "sqlite":
             _prepare_sqlite(self._engine)
         migrate(self._engine, stamp(self.now()))
@@ -149,7 +155,7 @@ class Book:
     def reading(self) -> Iterator[Page]:
         """Open a page that only looks."""
         with self._engine.connect() as connection, connection.begin():
-            yield Page(connection, self.now())
+            yield Page(connection, self.now(), self._numbers)
 
     @contextmanager
     def writing(self, person_id: str = "") -> Iterator[Page]:
@@ -163,7 +169,7 @@ class Book:
             with connection.begin():
                 if person_id and self.dialect == "postgresql":
                     connection.execute(_ALONE, {"person_id": person_id})
-                yield Page(connection, self.now())
+                yield Page(connection, self.now(), self._numbers)
 
     def check(self) -> tuple[str, ...]:
         """Prove the double entry; return what is wrong, nothing if all is well."""

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from settlement.centre import bulk, persons, records, visits
 from settlement.centre.book import Book, Page
+from settlement.centre.numbers import AHEAD
 from settlement.centre.persons import Enrolment
 from settlement.centre.port import (
     CentreSettlement,
@@ -38,6 +39,8 @@ PERSONS = 50
 CLIENTS = 8
 #: How long clients post, and pgbench runs, in seconds, in turns.
 RUN_S, TURNS = 2, 3
+#: No client of pgbench posts so often in a turn.
+TURN_IDS = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +169,16 @@ def _against_pgbench(name: str, clients: int, way: _Way) -> Figure:
         book = _opened(url, range(PERSONS * clients))
         script = _script(book, cluster, clients)
         book.close()
-        for _ in range(TURNS):
+        for turn in range(TURNS):
             theirs.append(_pgbench_us(cluster, clients, "-N"))
             ours.append(
                 _clients_us(url, clients)
                 if way is IN_PYTHON
                 else _pgbench_us(
-                    cluster, clients, "-f", str(script), schema=schema_of(url)
+                    cluster,
+                    clients,
+                    *("-f", str(script), "-D", f"drawn={turn * TURN_IDS}"),
+                    schema=schema_of(url),
                 )
             )
     return way.goal.figure(
@@ -202,9 +208,13 @@ def _script(book: Book, cluster: Cluster, clients: int) -> Path:
         rf"""\set number random(0, {PERSONS * clients - 1})
 \set person 9901000000000000 + :number
 \set visit 300000000000 + :number
+\set drawn :drawn + 1
+\set id 400000000000 + :client_id * 100000000 + :drawn
 BEGIN;
 SELECT person_id FROM person WHERE person_id = :person::text FOR UPDATE;
-SELECT 400000000000 + nextval('counter_settlement') AS id \gset
+\if :drawn % {AHEAD + 1} = 0
+SELECT nextval('counter_settlement') FROM generate_series(1, {AHEAD + 1});
+\endif
 WITH given AS MATERIALIZED (SELECT ({document})::jsonb AS told), {asked};
 COMMIT;
 """,  # noqa: S608
