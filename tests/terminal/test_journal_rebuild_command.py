@@ -23,7 +23,8 @@ REASON = ("--reason", "the disk had a bad sector")
 def sold(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the data of a demonstration that settled once and closed its day."""
     folder = tmp_path_factory.mktemp("sold") / "data"
-    done = CliRunner(env={"TERMINAL_DATA_DIR": str(folder)}).invoke(main, ["demo"])
+    where = {"TERMINAL_DATA_DIR": str(folder), "TERMINAL_CENTRE_PORT": "0"}
+    done = CliRunner(env=where).invoke(main, ["demo"])
     assert done.exit_code == 0, done.output
     journal = folder / "journal.db"
     with closing(sqlite3.connect(journal)) as db:
@@ -42,7 +43,8 @@ def run(data: Path) -> Run:
     """Run a command of the journal on that data."""
 
     def invoke(*arguments: str | Path) -> Result:
-        runner = CliRunner(env={"TERMINAL_DATA_DIR": str(data)})
+        where = {"TERMINAL_DATA_DIR": str(data), "TERMINAL_CENTRE_PORT": "0"}
+        runner = CliRunner(env=where)
         return runner.invoke(main, [str(one) for one in arguments])
 
     return invoke
