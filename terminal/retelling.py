@@ -153,7 +153,8 @@ class Teller:
                 self._end(record, [])
                 if record.state is State.CANCELLING:
                     self._end_cancellation(record)
-        touched = dict.fromkeys([*before, *stories, *self._rests(stories)])
+        rests = self._rests([*before, *stories])
+        touched = dict.fromkeys([*before, *stories, *rests])
         self._sort_out(retold, [one for one in touched if one not in retold.held])
         self._note_strangers(retold)
 
@@ -518,16 +519,18 @@ class Teller:
 
     # -- what stays after a part went back -----------------------------------------
 
-    def _rests(self, stories: Mapping[str, list[Row]]) -> list[str]:
+    def _rests(self, ids: Sequence[str]) -> list[str]:
         """Find remainders that were begun and lost: the worker would begin them anew.
 
-        Their number, key and bill follow from the decision to give back a part, so
-        nothing of them is invented. Returns the ids of those that were told again.
+        *ids* are those that were undecided or are told again: of the last one before
+        the gap, the note that something is owed may be lost. Number, key and bill of
+        what stays follow from the decision to give back a part, so nothing of them is
+        invented. Returns the ids of those that were told again.
         """
         journal = self._journal
         owed = {str(facts["settlement_id"]) for facts in journal.notes(OWED)}
         told = []
-        for settlement_id in dict.fromkeys([*owed, *stories]):
+        for settlement_id in dict.fromkeys([*owed, *ids]):
             record = self._record(settlement_id)
             if record is None or "remainder" not in record.facts.get("cancelling", {}):
                 continue

@@ -39,14 +39,16 @@ from settlement.journal_rebuild import install
 from settlement.journal_records import Answer
 from settlement.journal_salvage import Whose, salvage
 from settlement.lifecycle import State
+from settlement.money import Money
 from settlement.seal import Sealer
 from terminal.api import render_settlement
+from terminal.bill import Bill, BillLine
 from terminal.day import GroupKey
 from terminal.device import number_of
 from terminal.errors import KeyReusedError, SettlementInFlightError
 from terminal.gap import Asking
 from terminal.rebuild import RebuildParts, rebuild
-from terminal.remainder import Kept, PartRefund
+from terminal.remainder import ENDED, OWED, Kept, PartRefund, id_of
 from terminal.retelling import ONLY_AT_CENTRE, Retold, Telling
 from tests.rig.clock import ZONE, PowerCut
 from tests.rig.laws import violations
@@ -659,3 +661,55 @@ def test_f16_a_bill_that_was_begun_anew_is_told_in_its_old_order(lived: Lived):
     states = {one.settlement_id: one.state for one in day.terminal.journal.records()}
     assert (states[first], states[second]) == (State.REVERSED, State.UNKNOWN)
     check(lived, retold)
+
+
+def of_part(lived: Lived, *fates: Fate) -> str:
+    """Let a part go back of two packs, so that one stays settled; return our id."""
+    day = lived.day
+    line = BillLine("XA0001", Fraction(2), Fraction("31.20"), Money.yuan("62.40"))
+    on = day.world.clock.now.replace(microsecond=0)
+    first = lived.settle(Asked("B-9", Bill("B-9", VisitKind.PHARMACY, on, (line,))))
+    part = PartRefund("B-9-R", (Kept(1, Fraction(1)),))
+    day.world.network.scripted = list(fates)
+    day.terminal.cashier.refund_part(first, part, key="p-9", digest="p-9")
+    return first
+
+
+def seqs(path: Path, where: str, *values: str) -> set[int]:
+    """Name entries by what they are."""
+    with closing(sqlite3.connect(path)) as db:
+        rows = db.execute(f"SELECT seq FROM entry WHERE {where}", values)  # noqa: S608
+        return {seq for (seq,) in rows.fetchall()}
+
+
+def test_f16_what_stays_of_a_settlement_is_not_settled_a_second_time(lived: Lived):
+    """Its entries are lost and the refund's are not: the worker would begin anew."""
+    lived.day.terminal.open()
+    first = of_part(lived)
+    lived.day.terminal.close()
+    gone = seqs(lived.path, "settlement_id = ?", id_of(first))
+    gone |= seqs(lived.path, "kind = ?", ENDED)
+    lose(lived.path, gone, gone)
+
+    rebuilt(lived)
+
+    lived.day.world.come_to_rest()
+    assert standing(lived.day)["3120"] == 1
+
+
+def test_f16_what_stays_is_owed_where_only_its_note_is_lost(lived: Lived):
+    """It is of one commit with the decision, and may be the one that does not read."""
+    lived.day.terminal.open()
+    first = of_part(lived, Fate.REQUEST_LOST)
+    lived.day.terminal.close()
+    owed = max(seqs(lived.path, "kind = ?", OWED))
+    gone = set(range(owed, entries(lived.path) + 1))
+    lose(lived.path, gone, gone)
+
+    rebuilt(lived)
+    # Whether the refund was answered is lost too, so people decide about it.
+    lived.day.terminal.cashier.look_again(first, reason="the caller heard nothing")
+    lived.day.world.come_to_rest()
+
+    assert standing(lived.day)["3120"] == 1
+    assert "6240" not in standing(lived.day)
