@@ -41,9 +41,10 @@ from settlement.nhsa import Infno
 from settlement.seal import Sealer
 from settlement.split import SettledAmounts
 from terminal.day import GroupKey, only_at_centre
+from terminal.errors import TerminalError
 from terminal.periods import CORRECTS, PERIOD, Periods, tender_of
 from terminal.record_view import Place, view_of
-from terminal.remainder import OWED
+from terminal.remainder import ENDED, OWED, bill_of, key_of, part_refund
 from terminal.views import SettlementView
 
 #: What the centre has and nobody here can tell of.
@@ -122,6 +123,8 @@ class Retold:
     ended: list[str] = field(default_factory=list)  #: rejected or reversed
     undecided: list[str] = field(default_factory=list)  #: for the worker, or people
     held: list[str] = field(default_factory=list)
+    #: Given back in part, and what stays may be what only the centre has.
+    remainders: list[str] = field(default_factory=list)
     only_at_centre: list[StatementResult] = field(default_factory=list)
     days: list[dt.date] = field(default_factory=list)
     newest_second: str = ""  #: of our message numbers that the centre knows
@@ -134,6 +137,7 @@ class Retold:
             "ended": list(self.ended),
             "undecided": list(self.undecided),
             "held": list(self.held),
+            "remainders": list(self.remainders),
             "only_at_centre": [_centre_only(one) for one in self.only_at_centre],
             "days": [day.isoformat() for day in self.days],
         }
@@ -253,6 +257,7 @@ class _Teller:
         touched = dict.fromkeys([*before, *stories])
         self._sort_out(retold, [one for one in touched if one not in retold.held])
         self._note_strangers(retold)
+        self._see_remainders(retold)
 
     def _ask_statements(self, retold: Retold) -> None:
         whose = self._parts.whose
@@ -686,6 +691,46 @@ class _Teller:
                 retold.only_at_centre.append(told)
                 facts = {**_centre_only(told), "person_id": told.person_id}
                 self._journal.note(ONLY_AT_CENTRE, facts)
+
+    def _see_remainders(self, retold: Retold) -> None:
+        """See to what stays where a part went back: owed, or perhaps settled already.
+
+        Its own entries may be lost. What nobody asks for again, the worker would then
+        settle a second time; so it waits for people where the centre has its like.
+        """
+        owed = _named(self._journal.notes(OWED))
+        ended = _named(self._journal.notes(ENDED))
+        for record in self._journal.records(limit=1_000_000):
+            whose = record.settlement_id
+            if "remainder" not in record.facts.get(State.CANCELLING.value, {}):
+                continue
+            begun = self._journal.key(key_of(record.cancel_key)) is not None
+            back = record.state in {State.CANCELLING, State.CANCELLED}
+            if begun or not back or whose in ended:
+                continue
+            facts: dict[str, JsonValue] = {"settlement_id": whose}
+            if whose not in owed:
+                self._journal.note(OWED, facts, whose)
+            if any(_like(told, record) for told in retold.only_at_centre):
+                facts |= {"how": REBUILT, "reason": ONLY_AT_CENTRE}
+                self._journal.note(ENDED, facts, whose)
+                retold.remainders.append(whose)
+
+
+def _named(notes: Sequence[Mapping[str, JsonValue]]) -> set[str]:
+    return {str(facts["settlement_id"]) for facts in notes}
+
+
+def _like(told: StatementResult, record: Record) -> bool:
+    """Say whether a row of the centre can be what stays of a settlement."""
+    if told.refund or told.person_id not in {"", record.person_id}:
+        return False
+    try:
+        part = part_refund(record.facts[State.CANCELLING.value])
+        fee = Money.total(line.amount for line in bill_of(record, part).lines)
+    except TerminalError:
+        return True  # its lines are lost
+    return told.total_fee in {None, fee}
 
 
 def _stories(rows: Sequence[Row], sides: Sequence[Side]) -> dict[str, list[Row]]:

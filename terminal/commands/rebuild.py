@@ -221,6 +221,12 @@ def _written(found: Salvage, new: Path, retold: Retold) -> Iterator[str]:
     ):
         if ids:
             yield f"  {len(ids)} {what}: {_few(ids)}"
+    if retold.remainders:
+        yield (
+            f"! {len(retold.remainders)} given back in part, and only the centre can "
+            "have what stays: it is not settled again by itself; see the rows below: "
+            f"{_few(retold.remainders)}"
+        )
     if retold.only_at_centre:
         yield (
             f"! {len(retold.only_at_centre)} that only the centre has, for the finance "

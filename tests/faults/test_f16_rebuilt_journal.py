@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -25,12 +26,15 @@ from settlement.journal import Journal
 from settlement.journal_rebuild import install
 from settlement.journal_salvage import Whose, salvage
 from settlement.lifecycle import State
+from settlement.money import Money
 from settlement.seal import Sealer
 from terminal.api import render_settlement
+from terminal.bill import Bill, BillLine
 from terminal.day import GroupKey
 from terminal.device import number_of
 from terminal.errors import KeyReusedError, SettlementInFlightError
 from terminal.rebuild import ONLY_AT_CENTRE, RebuildParts, Retold, rebuild
+from terminal.remainder import ENDED, OWED, Kept, PartRefund, id_of
 from tests.rig.laws import violations
 from tests.rig.network import Fate
 from tests.rig.one_day import OneDay
@@ -331,3 +335,56 @@ def test_f16_a_bill_that_was_begun_anew_is_told_in_its_old_order(lived: Lived):
     states = {one.settlement_id: one.state for one in day.terminal.journal.records()}
     assert (states[first], states[second]) == (State.REVERSED, State.UNKNOWN)
     check(lived, retold)
+
+
+def of_part(lived: Lived, *fates: Fate) -> str:
+    """Let a part go back of two packs, so that one stays settled; return our id."""
+    day = lived.day
+    line = BillLine("XA0001", Fraction(2), Fraction("31.20"), Money.yuan("62.40"))
+    on = day.world.clock.now.replace(microsecond=0)
+    first = lived.settle(Asked("B-9", Bill("B-9", VisitKind.PHARMACY, on, (line,))))
+    part = PartRefund("B-9-R", (Kept(1, Fraction(1)),))
+    day.world.network.scripted = list(fates)
+    day.terminal.cashier.refund_part(first, part, key="p-9", digest="p-9")
+    return first
+
+
+def seqs(path: Path, where: str, *values: str) -> set[int]:
+    """Name entries by what they are."""
+    with closing(sqlite3.connect(path)) as db:
+        rows = db.execute(f"SELECT seq FROM entry WHERE {where}", values)  # noqa: S608
+        return {seq for (seq,) in rows.fetchall()}
+
+
+def test_f16_what_stays_of_a_settlement_is_not_settled_a_second_time(lived: Lived):
+    """Its entries are lost and the refund's are not: the worker would begin anew."""
+    lived.day.terminal.open()
+    first = of_part(lived)
+    lived.day.terminal.close()
+    gone = seqs(lived.path, "settlement_id = ?", id_of(first))
+    gone |= seqs(lived.path, "kind = ?", ENDED)
+    lose(lived.path, gone, gone)
+
+    retold = rebuilt(lived)
+
+    assert retold.remainders == [first]
+    assert [told.total_fee for told in retold.only_at_centre] == [Money.yuan("31.20")]
+    lived.day.world.come_to_rest()
+    assert standing(lived.day)["3120"] == 1
+
+
+def test_f16_what_stays_is_owed_where_only_its_note_is_lost(lived: Lived):
+    """It is of one commit with the decision, and may be the one that does not read."""
+    lived.day.terminal.open()
+    of_part(lived, Fate.REQUEST_LOST)
+    lived.day.terminal.close()
+    (owed,) = seqs(lived.path, "kind = ?", OWED)
+    gone = set(range(owed, entries(lived.path) + 1))
+    lose(lived.path, gone, gone)
+
+    retold = rebuilt(lived)
+
+    assert retold.remainders == []
+    lived.day.world.come_to_rest()
+    assert standing(lived.day)["3120"] == 1
+    assert "6240" not in standing(lived.day)
