@@ -142,7 +142,7 @@ class PartRefunds:
                 return
             if record.state is State.SETTLED:
                 # The centre would not take the first back: nothing else changes.
-                self._owed.end(settlement_id, "cancellation-refused")
+                self._owed.end(settlement_id, remainder.REFUSED)
             if record.state is not State.CANCELLED:
                 return
             key = remainder.key_of(record.cancel_key)

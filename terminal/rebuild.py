@@ -44,7 +44,15 @@ from terminal.day import GroupKey, only_at_centre
 from terminal.errors import TerminalError
 from terminal.periods import CORRECTS, PERIOD, Periods, tender_of
 from terminal.record_view import Place, view_of
-from terminal.remainder import ENDED, OWED, bill_of, key_of, part_refund
+from terminal.remainder import (
+    ENDED,
+    OWED,
+    REFUSED,
+    Owed,
+    bill_of,
+    key_of,
+    part_refund,
+)
 from terminal.views import SettlementView
 
 #: What the centre has and nobody here can tell of.
@@ -698,8 +706,12 @@ class _Teller:
         Its own entries may be lost. What nobody asks for again, the worker would then
         settle a second time; so it waits for people where the centre has its like.
         """
-        owed = _named(self._journal.notes(OWED))
-        ended = _named(self._journal.notes(ENDED))
+        owed = Owed(self._journal).ids()
+        ended = {
+            str(facts["settlement_id"])
+            for facts in self._journal.notes(ENDED)
+            if facts.get("how") != REFUSED
+        }
         for record in self._journal.records(limit=1_000_000):
             whose = record.settlement_id
             if "remainder" not in record.facts.get(State.CANCELLING.value, {}):
@@ -715,10 +727,6 @@ class _Teller:
                 facts |= {"how": REBUILT, "reason": ONLY_AT_CENTRE}
                 self._journal.note(ENDED, facts, whose)
                 retold.remainders.append(whose)
-
-
-def _named(notes: Sequence[Mapping[str, JsonValue]]) -> set[str]:
-    return {str(facts["settlement_id"]) for facts in notes}
 
 
 def _like(told: StatementResult, record: Record) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -28,6 +29,8 @@ from terminal.periods import tender_of
 _FIRST_WAIT, _LONGEST_WAIT = dt.timedelta(seconds=1), dt.timedelta(minutes=5)
 
 OWED, ENDED = "remainder-owed", "remainder-ended"
+#: How one ended that says nothing of a refund that is asked again.
+REFUSED = "cancellation-refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +172,10 @@ class Owed:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        begun = {str(facts["settlement_id"]) for facts in journal.notes(ENDED)}
-        owed = [str(facts["settlement_id"]) for facts in journal.notes(OWED)]
-        self._ids = dict.fromkeys(one for one in owed if one not in begun)
+        # A refund the centre refused, and one that is asked again, are one note each.
+        left = Counter(str(facts["settlement_id"]) for facts in journal.notes(OWED))
+        left.subtract(str(facts["settlement_id"]) for facts in journal.notes(ENDED))
+        self._ids: dict[str, None] = dict.fromkeys(+left)
         self._again_at: dict[str, dt.datetime] = {}
         self._waits: dict[str, dt.timedelta] = {}
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from settlement.centre.errors import CentreRejectedError
 from settlement.claim import VisitKind
 from settlement.lifecycle import State
 from settlement.money import line_amount
@@ -182,6 +183,30 @@ def test_a_power_cut_after_the_rest_was_sent_sends_nothing_twice(counter: Counte
     counter.resolve()
 
     assert counter.centre.asked.count("settle") == 2
+    assert states(counter, one) == (State.CANCELLED, State.SETTLED)
+
+
+def test_a_refund_that_is_asked_again_owes_again_over_a_power_cut(counter: Counter):
+    """The first try ended refused; that says nothing of the second."""
+    one = settled(counter)
+    cancel = counter.centre.cancel
+
+    def refuse(*_given: Any, **_named: Any) -> Any:
+        msg = "今日不能撤销"
+        raise CentreRejectedError(msg)
+
+    def power_cut(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    counter.centre.cancel = refuse  # type: ignore[method-assign] # says no once
+    give_back(counter, one)
+    counter.centre.cancel = cancel  # type: ignore[method-assign] # and not again
+    counter.cashier._part_refunds._pursue = power_cut  # type: ignore[assignment,method-assign] # noqa: SLF001 - dies there
+    with pytest.raises(KeyboardInterrupt):
+        give_back(counter, one, key="again")
+    counter.restart()
+    counter.resolve()
+
     assert states(counter, one) == (State.CANCELLED, State.SETTLED)
 
 
