@@ -26,16 +26,34 @@ def parse(body: bytes) -> dict[str, Json]:
     """Read a message body.
 
     Raises:
-        Refusal: it is not a JSON object in UTF-8.
+        Refusal: it is not a JSON object in UTF-8, or has text that no database takes:
+            NUL, or half of a surrogate pair.
     """
     try:
-        found = json.loads(body, parse_float=str, parse_int=str, parse_constant=str)
+        text = body.decode()
+        found = json.loads(text, parse_float=str, parse_int=str, parse_constant=str)
+        # Only an escape can bring them in.
+        readable = "\\u" not in text or _is_text(found)
     except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
+        found, readable = None, False
+    if not isinstance(found, dict) or not readable:
         code, sentence = "body-unreadable", "报文不是有效的JSON对象"
         raise Refusal(code, sentence)
     return found
+
+
+def _is_text(found: Json) -> bool:
+    match found:
+        case str():
+            found.encode()  # half a pair does not encode
+            return "\0" not in found
+        case list():
+            return all(map(_is_text, found))
+        case dict():
+            return all(
+                _is_text(key) and _is_text(value) for key, value in found.items()
+            )
+    return True
 
 
 class Form:

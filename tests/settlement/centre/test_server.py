@@ -206,7 +206,9 @@ def test_a_broken_envelope_is_refused(counter: Counter, head: Answer) -> None:
     assert found["output"] is None
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"\xff\xfe", b"[" * 200_000])
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"\xff\xfe", b"[" * 200_000, b'{"a": "\xed\xa0\x80"}']
+)
 def test_a_body_that_is_no_message_is_refused(counter: Counter, body: bytes) -> None:
     """Garbage is answered, not crashed on."""
     status, answer = counter.post(counter.signed("1101"), body)
@@ -577,6 +579,32 @@ def test_a_pharmacy_settles_in_one_message(counter: Counter, book: Book) -> None
     assert len(answer["detlcutinfo"]) == 2
     assert answer["setldetail"][0]["fund_pay_type"] == "390500"
     assert str(balance(book)) == answer["setlinfo"]["balc"]
+
+
+@pytest.mark.parametrize("odd", [b"\\u0000", b"a\\ud800", b"\\udc00b"])
+@pytest.mark.parametrize("where", ["invono", "psn_no", "nobody_reads_this"])
+def test_text_that_no_database_takes_is_refused_and_not_left_unknown(
+    counter: Counter, book: Book, odd: bytes, where: str
+) -> None:
+    """PostgreSQL would fail in the middle, and its complaint repeats the row."""
+    node = pharmacy([line(1, "A1", "30.00")], "30.00")
+    node["druginfo"][where] = "ODD"
+    before, post = balance(book), counter.post
+    odd_one = replace(counter, post=lambda h, b: post(h, b.replace(b"ODD", odd)))
+
+    reason = odd_one.refused("2102", node)
+
+    assert "JSON" in reason
+    assert balance(book) == before
+
+
+def test_text_of_every_other_kind_is_taken(counter: Counter) -> None:
+    """Quotes, backslashes, an emoji written as a pair."""
+    odd = "'\"\\u0000\\ \n%s :x $1 😀"
+    node = pharmacy([line(1, "A1", "30.00")], "30.00")
+    node["druginfo"]["invono"] = odd
+
+    assert counter.ok("2102", node)["setlinfo"]["setl_id"]
 
 
 def test_a_group_of_items_counts_at_the_settlement_as_at_the_upload(
