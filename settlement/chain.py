@@ -64,6 +64,24 @@ def digest_of(row: Row, *, seq: int | None = None) -> bytes:
     return hashlib.sha256(b"".join(framed)).digest()
 
 
+def chained(  # noqa: PLR0913 - the columns of a row
+    *,
+    seq: int,
+    at: str,
+    settlement_id: str | None,
+    kind: str,
+    state: str | None,
+    body: str,
+    sealed: bytes,
+    prev: bytes,
+) -> Row:
+    """Return a row with the digest that its columns have."""
+    # Made twice, which takes a third of the time that replacing its digest does.
+    bare = Row(seq, at, settlement_id, kind, state, body, sealed, prev, b"")
+    digest = digest_of(bare)
+    return Row(seq, at, settlement_id, kind, state, body, sealed, prev, digest)
+
+
 def anchor_path(journal: Path) -> Path:
     """Return where the anchor of *journal* lies."""
     return journal.with_name(journal.name + ".head")

@@ -23,7 +23,7 @@ from settlement.chain import (
     Anchor,
     Head,
     Row,
-    digest_of,
+    chained,
 )
 from settlement.facts import JsonValue
 from settlement.filelock import FileLock
@@ -581,7 +581,7 @@ class Journal:
         sealed: bytes,
         at: dt.datetime,
     ) -> Row:
-        row = Row(
+        row = chained(
             seq=self._head.seq + 1,
             at=at.astimezone(dt.UTC).isoformat(timespec="microseconds"),
             settlement_id=settlement_id,
@@ -590,9 +590,7 @@ class Journal:
             body=_canonical(body),
             sealed=sealed,
             prev=bytes.fromhex(self._head.digest),
-            digest=b"",
         )
-        row = replace(row, digest=digest_of(row))
         self._db.execute(
             "INSERT INTO entry (seq, at, settlement_id, kind, state, body, sealed, "
             "prev, digest) VALUES (?,?,?,?,?,?,?,?,?)",
@@ -630,11 +628,12 @@ class Journal:
     def _keep_hashes(
         self, row: Row, settlement_id: str, hashes: Mapping[str, str]
     ) -> None:
-        for name, hashed in hashes.items():
-            self._db.execute(
+        rows = [(row.seq, settlement_id, *each) for each in hashes.items()]
+        if rows:
+            self._db.conn.executemany(
                 "INSERT INTO personal_hash (seq, settlement_id, field, hash) "
                 "VALUES (?,?,?,?)",
-                [row.seq, settlement_id, name, hashed],
+                rows,
             )
 
     def _keep_live(self, record: Record) -> None:

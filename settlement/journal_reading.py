@@ -213,7 +213,10 @@ class JournalReading:
 
     def _query(self, sql: str, *values: str | int) -> list[dict[str, object]]:
         with self._reading():
-            return list(self._reader().query(sql, list(values)))
+            # Past sqlite-utils, which reads each statement before it runs it.
+            found = self._reader().conn.execute(sql, values)
+            names = [column[0] for column in found.description]
+            return [dict(zip(names, row, strict=True)) for row in found]
 
     def _rows_of(self, db: Database, settlement_id: str) -> list[Row]:
         with self._reading():

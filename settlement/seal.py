@@ -8,7 +8,6 @@ sealed has no such beginning; it opens with AES-256-GCM under the first key.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import os
 import secrets
@@ -171,7 +170,7 @@ class Sealer:
 
     def keyed_hash(self, text: str) -> str:
         """Return a hash to search by, useless to whoever lacks the key."""
-        return hmac.new(self._hash_key, text.encode(), hashlib.sha256).hexdigest()
+        return hmac.digest(self._hash_key, text.encode(), "sha256").hex()
 
 
 def _header(cipher: CipherName, key_id: str) -> bytes:
