@@ -22,14 +22,15 @@ from config.card_profiles import load_profiles
 from config.catalogue import load_catalogue
 from config.centre_seed import load_persons
 from reader.emulator.key_service import KeyService
-from settlement.centre import persons
+from settlement.centre import persons, registry
 from settlement.centre.book import Book, Clock
 from settlement.centre.gate import Secrets
 from settlement.centre.server import create_centre
 from settlement.centre.serving import listen
 from settlement.claim import Tier
+from settlement.journal_errors import KeyFileError
 from settlement.policy import Pack
-from settlement.seal import Sealer, load_or_create_key
+from settlement.seal import Sealer, load_or_create_key, read_key
 from terminal import key_seal, vouchers
 from terminal.centre_keys import load_or_make_secrets
 from terminal.key_window import KeyWindow
@@ -77,6 +78,7 @@ def run_centre(  # noqa: PLR0913 # what the command line says, passed on by name
 
     Raises:
         click.ClickException: the secrets do not read.
+        KeyFileError: the key of institutions' secrets is another one.
         ProfileError: the card profiles do not.
         ValueError: the host is not loopback.
         OSError: the port is taken, or a file cannot be read.
@@ -95,7 +97,7 @@ def run_centre(  # noqa: PLR0913 # what the command line says, passed on by name
             demonstration=demonstration,
             now=now,
             tier=tier,
-            vault=centre_vault(secret_file),
+            vault=centre_vault(book, secret_file),
         )
         if demonstration:
             serve_card_keys(app, keys, now)
@@ -115,9 +117,27 @@ def run_centre(  # noqa: PLR0913 # what the command line says, passed on by name
     return 0
 
 
-def centre_vault(secret_file: Path) -> Sealer:
-    """Return what seals institutions' secrets: a key of its own beside the pair."""
-    return Sealer(load_or_create_key(secret_file.with_name(VAULT_KEY)))
+def centre_vault(book: Book, secret_file: Path) -> Sealer:
+    """Return what seals institutions' secrets: a key of its own beside the pair.
+
+    Raises:
+        KeyFileError: it is not the one that sealed what lies in the book, as on a
+            second machine: whoever has a key of his own would not be heard.
+    """
+    path = secret_file.with_name(VAULT_KEY)
+    with book.reading() as page:
+        sealed = registry.sealed_secret(page)
+    if sealed is None:
+        return Sealer(load_or_create_key(path))
+    problem = "it is not the one that sealed the access keys in the book: copy that"
+    if not path.exists():
+        raise KeyFileError(path.name, problem)
+    vault = Sealer(read_key(path))
+    try:
+        vault.open(*sealed)
+    except KeyFileError as error:
+        raise KeyFileError(path.name, problem) from error
+    return vault
 
 
 def serve_card_keys(app: Flask, secrets: Secrets, now: Clock) -> None:

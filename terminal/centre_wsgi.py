@@ -35,6 +35,7 @@ def create() -> Flask:
     Raises:
         SettingsError: the settings do not read.
         BookNewerError: a newer program wrote the book.
+        KeyFileError: the key of institutions' secrets is another one.
     """
     settings = load_settings()
     now = partial(dt.datetime.now, settings.site.timezone)
@@ -48,5 +49,5 @@ def create() -> Flask:
         demonstration=False,
         now=now,
         tier=settings.site.tier,
-        vault=centre_vault(settings.centre_keys_file),
+        vault=centre_vault(book, settings.centre_keys_file),
     )

@@ -166,6 +166,14 @@ def keys_of(page: Page, code: str) -> tuple[KeyRow, ...]:
     return tuple(KeyRow(r.access_key, r.code, r.since, r.until) for r in rows)
 
 
+def sealed_secret(page: Page) -> tuple[bytes, str] | None:
+    """Return a secret as it lies in the book, with its context; None: there is none."""
+    row = page.connection.execute(
+        select(ACCESS_KEY.c.sealed, ACCESS_KEY.c.access_key).limit(1)
+    ).one_or_none()
+    return None if row is None else (bytes.fromhex(row.sealed), row.access_key)
+
+
 def caller_of(page: Page, access_key: str, own: Secrets, vault: Vault) -> Caller:
     """Find whose access key it is, and the pair that proves it.
 

@@ -129,19 +129,20 @@ def run_issue_key(settings: Settings, db_url: str | None, code: str, out: Path) 
     """Make an access key and write the pair to *out*, its owner's only.
 
     Raises:
+        KeyFileError: the centre's servers could not open what this machine seals.
         OSError: the file is there already, or cannot be written.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    vault = centre_vault(settings.centre_keys_file)
     try:
         with (
             open_book(settings, db_url) as book,
             _kept_if_booked(out) as keep,
-            book.writing() as page,
         ):
-            made = registry.issue_key(page, code, vault)
-            pair = {"access_key": made.access_key, "secret_key": made.secret_key}
-            keep(json.dumps(pair) + "\n")
+            vault = centre_vault(book, settings.centre_keys_file)
+            with book.writing() as page:
+                made = registry.issue_key(page, code, vault)
+                pair = {"access_key": made.access_key, "secret_key": made.secret_key}
+                keep(json.dumps(pair) + "\n")
     except Refusal as refusal:
         return _refused(refusal)
     click.echo(

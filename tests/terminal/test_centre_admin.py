@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from run_terminal import main
 from settlement.centre.enrolling import COLUMNS
 from settlement.centre.exporting import FEN, WORDS
+from settlement.journal_errors import KeyFileError
 from terminal import centre_wsgi
 from tests.settlement.centre.test_enrolling import ONE
 from tests.settlement.centre.test_faults import Line, line, now
@@ -94,6 +95,29 @@ def test_a_pair_that_was_not_booked_is_not_left_to_be_handed_over(
 
     assert refused.exit_code != 0
     assert not pair.exists()
+
+
+def test_a_machine_with_another_vault_key_issues_nothing_and_serves_nothing(
+    admin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """What it seals no server could open; the keys of before would end for it."""
+    book = f"sqlite:///{tmp_path / 'shared.db'}"
+    admin("institution", CODE, "--db", book)
+    admin("issue-key", CODE, str(tmp_path / "one.json"), "--db", book)
+    monkeypatch.setenv("TERMINAL_DATA_DIR", str(tmp_path / "second-machine"))
+    monkeypatch.setenv(centre_wsgi.DB_VARIABLE, book)
+
+    refused = admin("issue-key", CODE, str(tmp_path / "two.json"), "--db", book)
+    with pytest.raises(KeyFileError, match=r"centre-vault\.key"):
+        centre_wsgi.create()
+    (told,) = json.loads(admin("institutions", "--json", "--db", book).stdout)[
+        "institutions"
+    ]
+
+    assert refused.exit_code == 2
+    assert "key-file-invalid" in refused.output
+    assert not (tmp_path / "two.json").exists()
+    assert [key["until"] for key in told["keys"]] == [""]
 
 
 def test_a_key_is_ended_once_and_what_is_not_there_is_said(admin, tmp_path: Path):
