@@ -17,12 +17,19 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from settlement.chain import Anchor, Row, anchor_path
+from settlement.chain import Anchor, Head, Row, anchor_path, read_anchor
 from settlement.facts import JsonValue
 from settlement.filelock import FileLock
 from settlement.journal_errors import RebuildError
 from settlement.journal_proof import FaultKind, verify
-from settlement.journal_salvage import Salvage, body_of, raw_json, side_json
+from settlement.journal_salvage import (
+    Salvage,
+    Source,
+    body_of,
+    raw_json,
+    sha256_of,
+    side_json,
+)
 from settlement.msgids import seconds_after
 from settlement.schema import MIGRATIONS
 from settlement.seal import Sealer
@@ -147,7 +154,8 @@ def install(new: Path, journal: Path, sealer: Sealer, on: dt.date) -> Path:
 
     Raises:
         JournalLockedError: a daemon has the journal.
-        RebuildError: *new* lies elsewhere, does not prove itself, or was not rebuilt.
+        RebuildError: *new* lies elsewhere, does not prove itself, was not rebuilt, or
+            the journal is another one than it was made from.
         OSError: there is no rebuilt journal, or a file cannot be moved.
     """
     if new.resolve().parent != journal.resolve().parent:
@@ -158,6 +166,7 @@ def install(new: Path, journal: Path, sealer: Sealer, on: dt.date) -> Path:
     try:
         if _beside(new, ".head").exists():
             _require_rebuilt(new, sealer)
+            _require_as_read(new, journal, sealer)
         elif not new.exists():
             # Everything is in place, but perhaps for the evidence.
             if not journal.exists():
@@ -212,6 +221,42 @@ def _require_rebuilt(path: Path, sealer: Sealer) -> None:
         ).fetchone()
     if noted is None:
         raise RebuildError(path.name, "it was not made by journal rebuild")
+
+
+def _require_as_read(new: Path, journal: Path, sealer: Sealer) -> None:
+    """See that nothing was written since: keys and bills of it would be lost.
+
+    A terminal may start on a journal that the whole proof finds fault with.
+    """
+    with closing(_reading(new)) as db:
+        row = db.execute(
+            "SELECT body FROM entry WHERE kind = ? AND state IS NULL ORDER BY seq DESC",
+            [REBUILT],
+        ).fetchone()
+    sources = json.loads(row[0])["facts"]["sources"] if row else []
+    anchor = read_anchor(journal, sealer.anchor_key)
+    now = _state_of(sha256_of(journal), anchor)
+    if not sources or any(sources[0][name] != said for name, said in now.items()):
+        problem = f"{journal.name} was written to since: rebuild it again"
+        raise RebuildError(new.name, problem)
+
+
+def source_json(source: Source) -> dict[str, JsonValue]:
+    """Write what was read of a file, for the note of where a journal comes from."""
+    return {
+        "name": source.name,
+        "proven": source.proven,
+        "head": {"seq": source.head.seq, "digest": source.head.digest},
+        **_state_of(source.sha256, source.anchor),
+    }
+
+
+def _state_of(sha256: str, anchor: Head | None) -> dict[str, JsonValue]:
+    """Write how a file was found: what it held, and where its log had come to."""
+    told: dict[str, JsonValue] | None = None
+    if anchor is not None:
+        told = {"seq": anchor.seq, "digest": anchor.digest}
+    return {"sha256": sha256, "anchor": told}
 
 
 def _folder(new: Path, journal: Path, on: dt.date) -> Path:

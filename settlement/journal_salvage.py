@@ -32,7 +32,7 @@ from settlement.journal_errors import (
 from settlement.journal_opening import judge
 from settlement.journal_proof import FaultKind, verify
 from settlement.lifecycle import OPEN, State, may_go
-from settlement.msgids import is_of
+from settlement.msgids import is_of, seconds_after
 from settlement.seal import Sealer
 
 #: Found by the proof, and no reason to rebuild: it stays in the chain for ever.
@@ -173,7 +173,7 @@ class Salvage:
         chain = _longest(links, ())
         return Source(
             name=path.name,
-            sha256=_sha256(copy),
+            sha256=sha256_of(copy),
             proven=len(links),
             head=Head(len(chain), (chain[-1] if chain else GENESIS).hex()),
             anchor=read_anchor(copy, sealer.anchor_key),
@@ -212,8 +212,9 @@ class Salvage:
 
     def saw_second(self, second: str) -> None:
         """Know a second in which this terminal may have given out a number."""
-        with suppress(ValueError):
-            dt.datetime.strptime(second, "%Y%m%d%H%M%S")  # noqa: DTZ007 - only the digits count
+        # What is spoilt may be no second, or one after which there is none.
+        with suppress(ValueError, OverflowError):
+            seconds_after(seconds_after(second))
             self.newest_second = max(self.newest_second, second)
 
     def _links(self, source: int | None = None) -> list[tuple[int, bytes, bytes]]:
@@ -551,7 +552,8 @@ def _columns_in(text: str) -> tuple[Value, ...]:
     )
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Return the digest of a file, hex; empty if it is gone."""
     if not path.is_file():
         return ""
     with path.open("rb") as file:

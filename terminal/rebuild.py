@@ -15,7 +15,7 @@ from pathlib import Path
 from settlement.centre.port import Centre
 from settlement.facts import JsonValue
 from settlement.journal import Journal
-from settlement.journal_rebuild import REBUILT, REBUILT_TO, begin, finish
+from settlement.journal_rebuild import REBUILT, REBUILT_TO, begin, finish, source_json
 from settlement.journal_salvage import Salvage, made_at
 from terminal.gap import Gap
 from terminal.retelling import Retold, RetoldClock, Teller, Telling
@@ -90,18 +90,7 @@ def _origin(found: Salvage, reason: str, evidence: str) -> dict[str, JsonValue]:
     return {
         "reason": reason,
         "trouble": found.trouble,
-        "sources": [
-            {
-                "name": one.name,
-                "sha256": one.sha256,
-                "proven": one.proven,
-                "head": {"seq": one.head.seq, "digest": one.head.digest},
-                "anchor": None
-                if one.anchor is None
-                else {"seq": one.anchor.seq, "digest": one.anchor.digest},
-            }
-            for one in found.sources
-        ],
+        "sources": [source_json(one) for one in found.sources],
         "head": {"seq": found.head.seq, "digest": found.head.digest},
         "beyond": len(found.beyond()),
         "lost": found.lost,

@@ -32,11 +32,13 @@ from settlement.journal_errors import (
 from settlement.journal_opening import judge
 from settlement.journal_proof import verify
 from settlement.journal_rebuild import (
+    REBUILT,
     REBUILT_TO,
     begin,
     finish,
     install,
     require_new,
+    source_json,
 )
 from settlement.journal_records import row_from
 from settlement.journal_salvage import Salvage, Whose, salvage
@@ -70,6 +72,7 @@ def made(found: Salvage, new: Path) -> Path:
     """Write a new journal of what was found, and put down that it was rebuilt."""
     begun = begin(found, new, SEALER)
     journal = open_at(begun.path)
+    journal.note(REBUILT, {"sources": [source_json(one) for one in found.sources]})
     journal.note(REBUILT_TO, {})
     journal.close()
     finish(new, SEALER, "")
@@ -238,7 +241,7 @@ def test_a_copy_and_what_came_after_it_make_one_chain(path: Path, tmp_path: Path
         assert (found.head.seq, found.lost) == (24, 0)
         made(found, tmp_path / "new.db")
 
-    assert verify(tmp_path / "new.db", SEALER).entries == 25
+    assert verify(tmp_path / "new.db", SEALER).entries == 26
 
 
 def test_of_a_rewritten_journal_only_what_a_copy_vouches_for_is_taken(
@@ -464,6 +467,59 @@ def test_it_is_not_put_in_place_while_a_daemon_has_the_journal(path: Path, ready
 
     held.release()
     assert ready.exists()
+
+
+def test_a_journal_that_went_on_meanwhile_is_not_replaced(path: Path):
+    """A lost trigger stops no terminal: what it settled since would be forgotten."""
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("DROP TRIGGER entry_never_changes")
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with salvaged(path) as found:
+        assert found.trouble
+        new = made(found, path.with_name("new.db"))
+    journal = open_at(path)
+    settled(journal, 7)
+    journal.close()
+    later = tables(path, 99)
+
+    with pytest.raises(RebuildError, match="was written to since"):
+        install(new, path, SEALER, TODAY)
+
+    assert new.exists()
+    assert tables(path, 99) == later
+
+
+def test_a_journal_that_another_began_meanwhile_is_not_replaced(
+    path: Path, ready: Path
+):
+    """Somebody moved the damaged one away and started: it has settled since."""
+    path.rename(path.with_name("away.db"))
+    anchor_path(path).unlink()
+    path.with_name("journal.db-wal").unlink()
+    journal = open_at(path)
+    settled(journal, 7)
+    journal.close()
+
+    with pytest.raises(RebuildError, match="was written to since"):
+        install(ready, path, SEALER, TODAY)
+
+
+@pytest.mark.parametrize("second", ["99991231235959", "99991331000000", "0", ""])
+def test_a_counter_that_is_spoilt_stops_no_rebuilding(
+    path: Path, tmp_path: Path, second: str
+):
+    """Nothing proves it; numbers go on after those that are seen otherwise."""
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("INSERT OR REPLACE INTO counter VALUES ('msgid', ?, 0)", [second])
+        db.commit()
+    tamper(path, "DELETE FROM entry WHERE seq = 9")
+
+    with salvaged(path) as found:
+        new = made(found, tmp_path / "new.db")
+
+    journal = open_at(new)
+    assert is_of(journal.next_msgid(), "H99010000001", 0)
+    journal.close()
 
 
 def test_what_was_not_rebuilt_is_not_put_in_place(path: Path, ready: Path):
