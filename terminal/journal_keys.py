@@ -15,7 +15,7 @@ from settlement.filelock import FileLock
 from settlement.journal import Journal
 from settlement.journal_errors import JournalLockedError, OuterKeyError
 from settlement.journal_opening import judge
-from settlement.key_ring import KeyRing, Rotated
+from settlement.key_ring import KeyRing, Rotated, ring_path
 from settlement.outer_key import KeySource, KeySourceName
 from settlement.seal import Sealer
 from terminal.keyring_key import KeyringKeys, system_keyring
@@ -36,6 +36,10 @@ def sealer_to_read(
         JournalError: ring or outer key is not there, or not as it must be.
     """
     path = journal or settings.journal_file
+    beside_ours = path.resolve().parent == settings.journal_file.resolve().parent
+    if key is None and beside_ours and not ring_path(path).exists():
+        # A rebuilt journal before it has its place: its keys are the journal's own.
+        path = settings.journal_file
     # Who names the file of a key has it in a file.
     source = settings.journal.key_source if key is None else KeySourceName.FILE
     beside = path.with_name(settings.journal_key_file.name)

@@ -90,6 +90,21 @@ def test_a_rotation_is_noted_and_everything_goes_on_opening(
     assert command(settings, "drill", str(copy)).exit_code == 0
 
 
+def test_a_rebuilt_journal_is_proven_before_it_has_its_place(settings: Settings):
+    """It lies beside the journal and has no ring of its own: the keys are the same."""
+    with_settlement(settings, 1)
+    command(settings, "rotate-key", "--outer")
+    path = settings.journal_file
+    new = path.with_name("new.db")
+    for one, other in ((path, new), (anchor_path(path), anchor_path(new))):
+        other.write_bytes(one.read_bytes())
+
+    proven = command(settings, "verify", str(new))
+
+    assert proven.output.startswith("ok")
+    assert not ring_path(new).exists()
+
+
 def test_the_daemon_notes_a_rotation_whose_command_died(settings: Settings):
     """The ring was written, and the note was not."""
     with_settlement(settings, 1)
