@@ -198,6 +198,11 @@ TABLE: Mapping[str, Row] = {
         "A newer program wrote the centre's book",
         "参考中心的账本由较新版本写成，本程序没有打开它，也没有改动。请联系管理员启动较新的版本。",
     ),
+    "centre-book-unreachable": Row(
+        _DOWN,
+        "The centre's book cannot be opened",
+        "参考中心的账本打不开：地址不对，或数据库没有运行。请联系管理员核对账本地址。",
+    ),
     "persons-file-invalid": Row(
         _REFUSED,
         "A file of insured persons does not read",

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy import (
@@ -26,7 +27,10 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
+from settlement.centre.errors import BookUnreachableError
 from settlement.centre.migrations import migrate
 from settlement.centre.numbers import Numbers
 from settlement.centre.tables import (
@@ -124,19 +128,27 @@ class Book:
     Args:
         url: an SQLAlchemy URL, ``sqlite:///var/centre.db`` or ``postgresql+…``.
         now: the centre's clock; its zone is dropped, its wall time is what counts.
+        makes: make a book where there is none.
 
     Raises:
         BookNewerError: a newer program wrote it.
+        BookUnreachableError: there is none, or its database does not answer.
     """
 
-    def __init__(self, url: str, now: Clock) -> None:
-        # What a statement is about is a person; a failing one must not be told.
-        self._engine = create_engine(url, hide_parameters=True)
+    def __init__(self, url: str, now: Clock, *, makes: bool = True) -> None:
         self._now = now
         self._numbers = Numbers()
-        if self._engine.dialect.name == "sqlite":
-            _prepare_sqlite(self._engine)
-        migrate(self._engine, stamp(self.now()))
+        try:
+            # What a statement is about is a person; a failing one must not be told.
+            self._engine = create_engine(url, hide_parameters=True)
+            if self._engine.dialect.name == "sqlite":
+                if not makes:
+                    _require_file(self._engine)
+                _prepare_sqlite(self._engine)
+            migrate(self._engine, stamp(self.now()))
+        except SQLAlchemyError as error:
+            # The driver's own words may name users and addresses.
+            raise BookUnreachableError(_said(url), type(error).__name__) from error
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -186,6 +198,20 @@ def digest_of(body: Json) -> str:
     """Hash what a message asks, independent of the order of its keys."""
     text = json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return sha256(text.encode()).hexdigest()
+
+
+def _said(url: str) -> str:
+    """Write where a book is, without its password."""
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except SQLAlchemyError:
+        return "at an address that does not read"
+
+
+def _require_file(engine: Engine) -> None:
+    where = engine.url.database
+    if where and not Path(where).is_file():
+        raise BookUnreachableError(_said(str(engine.url)), "there is none")
 
 
 def _prepare_sqlite(engine: Engine) -> None:

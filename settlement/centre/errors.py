@@ -9,6 +9,7 @@ CentreError                the root
 ├── CentreGatewayError     the gateway before the centre refused: certain, not delivered
 └── CentreUnknownError     sent, and no answer to rely on: never the same as failed
 BookNewerError             of the reference centre itself: a newer program's book
+BookUnreachableError       of the reference centre itself: no book at that address
 PersonsFileError           of the reference centre itself: persons that do not read
 """
 
@@ -141,6 +142,18 @@ class BookNewerError(SettlementError):
         super().__init__(
             f"The centre's book has layout {found} and this program knows {known}. "
             "Start the newer program; the book was not touched."
+        )
+
+
+class BookUnreachableError(SettlementError):
+    """The centre's book cannot be opened."""
+
+    code = "centre-book-unreachable"
+
+    def __init__(self, where: str, why: str) -> None:
+        super().__init__(
+            f"The centre's book {where} cannot be opened ({why}). See that the address "
+            "is right, that its database runs and that this user may use it."
         )
 
 

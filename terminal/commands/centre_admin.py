@@ -25,14 +25,20 @@ from terminal.commands.output import print_json, verdict
 
 
 @contextmanager
-def open_book(settings: Settings, db_url: str | None) -> Iterator[Book]:
-    """Open the book that *db_url* names, or the settings do."""
+def open_book(
+    settings: Settings, db_url: str | None, *, makes: bool = False
+) -> Iterator[Book]:
+    """Open the book that *db_url* names, or the settings do.
+
+    Only what begins a book *makes* one: a mistyped address must not look like an
+    empty book in which everything agrees.
+    """
 
     def now() -> dt.datetime:
         return dt.datetime.now(settings.site.timezone)
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    book = Book(db_url or settings.centre_db_url, now)
+    book = Book(db_url or settings.centre_db_url, now, makes=makes)
     try:
         yield book
     finally:
@@ -54,7 +60,7 @@ def run_institution(  # noqa: PLR0913 - what the command line says, passed on by
     active: bool | None,
 ) -> int:
     """List an institution, or change it; what is None stays as it was."""
-    with open_book(settings, db_url) as book, book.writing() as page:
+    with open_book(settings, db_url, makes=True) as book, book.writing() as page:
         one = registry.find_institution(page, code)
         if one is None:
             one = registry.Institution(code, code, Tier.TERTIARY, active=True)
@@ -187,7 +193,7 @@ def run_load_persons(settings: Settings, db_url: str | None, file: Path) -> int:
         OSError: the file cannot be read.
     """
     with (
-        open_book(settings, db_url) as book,
+        open_book(settings, db_url, makes=True) as book,
         file.open(encoding="utf-8-sig", newline="") as rows,
     ):
         done = enrolling.load(book, rows)

@@ -21,7 +21,7 @@ from tests.settlement.centre.test_enrolling import ONE
 from tests.settlement.centre.test_faults import Line, line, now
 
 __all__ = ["line"]  # a fixture
-CODE = "H99010000001"
+CODE, OTHER = "H99010000001", "H99010000002"
 
 
 @pytest.fixture
@@ -75,8 +75,11 @@ def test_what_is_not_said_of_an_institution_stays(admin):
 )
 def test_what_could_only_be_mistyped_is_refused(admin, arguments):
     """A code that no message has; days in the wrong order, which would agree."""
+    admin("institution", OTHER)
+
     assert admin(*arguments).exit_code == 2
-    assert json.loads(admin("institutions", "--json").stdout) == {"institutions": []}
+    (told,) = json.loads(admin("institutions", "--json").stdout)["institutions"]
+    assert told["code"] == OTHER
 
 
 def test_a_pair_that_was_not_booked_is_not_left_to_be_handed_over(
@@ -137,6 +140,7 @@ def test_a_key_is_ended_once_and_what_is_not_there_is_said(admin, tmp_path: Path
 def test_nothing_is_given_to_whom_nobody_listed(admin, tmp_path, arguments):
     """A sentence, exit code 1, and no file with half a pair."""
     given = [str(tmp_path / a) if a.endswith(".json") else a for a in arguments]
+    admin("institution", OTHER)
 
     refused = admin(*given)
 
@@ -224,9 +228,42 @@ def test_a_word_with_a_quote_late_in_the_day_is_exported_as_it_is(
     assert last[WORDS.index("institution")] == 'H9901""0,\n1'
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("institutions",),
+        ("balance", "2026-11-01", "2026-11-30"),
+        ("end-key", "nobody's"),
+        ("operator", CODE, "T001"),
+    ],
+)
+def test_a_mistyped_address_is_not_an_empty_book(admin, tmp_path: Path, arguments):
+    """In one without anything, everything would agree."""
+    there = tmp_path / "cantre.db"
+
+    refused = admin(*arguments, "--db", f"sqlite:///{there}")
+
+    assert refused.exit_code == 2
+    assert "centre-book-unreachable" in refused.output
+    assert not there.exists()
+
+
+def test_a_database_that_does_not_answer_is_one_sentence(admin):
+    """Neither a traceback nor the password of the address."""
+    url = "postgresql+psycopg://centre:secret@127.0.0.1:1/book"
+
+    refused = admin("institution", CODE, "--db", url)
+
+    assert refused.exit_code == 2
+    assert "centre-book-unreachable" in refused.output
+    assert "secret" not in refused.output
+    assert len(refused.output.splitlines()) == 1
+
+
 def test_a_day_without_settlements_is_an_empty_file(admin, tmp_path: Path):
     """Not a missing one: whoever fetches it knows that nothing was."""
     out = tmp_path / "day.parquet"
+    admin("institution", CODE)
     admin("export-day", "2020-01-01", str(out))
 
     with duckdb.connect() as engine:
