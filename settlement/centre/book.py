@@ -142,7 +142,9 @@ class Book:
             # What a statement is about is a person; a failing one must not be told.
             self._engine = create_engine(url, hide_parameters=True)
             if self._engine.dialect.name == "sqlite":
-                if not makes:
+                if makes:
+                    _make_file(self._engine)
+                else:
                     _require_file(self._engine)
                 _prepare_sqlite(self._engine)
             migrate(self._engine, stamp(self.now()))
@@ -206,6 +208,16 @@ def _said(url: str) -> str:
         return make_url(url).render_as_string(hide_password=True)
     except SQLAlchemyError:
         return "at an address that does not read"
+
+
+def _make_file(engine: Engine) -> None:
+    """Make a new book for its owner's eyes only; SQLite gives its log the same rights.
+
+    A folder that is missing is left to SQLite to complain of.
+    """
+    where = engine.url.database
+    if where and Path(where).parent.is_dir():
+        Path(where).touch(mode=0o600)
 
 
 def _require_file(engine: Engine) -> None:

@@ -669,6 +669,19 @@ def test_a_book_of_a_newer_program_is_not_opened(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
+def test_a_book_is_readable_by_its_owner_only(tmp_path: Path) -> None:
+    """It names persons; so does its log."""
+    path = tmp_path / "centre.db"
+    book = Book(f"sqlite:///{path}", lambda: NOON)
+    persons.seed(book, (HOLDER,))
+
+    modes = {one.name: one.stat().st_mode & 0o777 for one in tmp_path.glob("centre*")}
+    book.close()
+
+    assert modes["centre.db"] == 0o600
+    assert set(modes.values()) == {0o600}
+
+
 def test_indexes_of_an_older_layout_are_brought_forward(tmp_path: Path) -> None:
     """Each posting pays for every index, also in an older book."""
     path = tmp_path / "centre.db"
