@@ -67,6 +67,7 @@ def days(count: int) -> Part:
             f"{said['doings']} doings, {said['power_cuts']} power cuts",
             f"{said['messages']} messages: {fates}",
             f"settlements: {ends}",
+            *said["before"][:20],
         ),
         said["violations"],
     )
@@ -234,8 +235,10 @@ def _run(module: str, *arguments: str) -> dict[str, Any]:
         text=True,
         check=False,
     )
-    said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return said
+    *before, last = done.stdout.splitlines()
+    said: dict[str, Any] = json.loads(last)
+    # What was broken, and by which seed: a count alone cannot be replayed.
+    return {**said, "before": before}
 
 
 def _commit() -> str:
