@@ -28,7 +28,7 @@ _REMEMBERED = select(DEVICE.c.run, DEVICE.c.turn, DEVICE.c.seq, DEVICE.c.digest)
     DEVICE.c.institution == bindparam("institution"),
     DEVICE.c.dev_no == bindparam("dev_no"),
 )
-#: Another run came between the two sign-ins, or this is a late copy of one.
+#: Something of this terminal came between the two sign-ins, or this is a late copy.
 _OVERTAKEN = ("not-signed-in", "签到流水号已被更新，请重新签到")
 
 
@@ -49,14 +49,16 @@ def take(page: Page, institution: str, dev_no: str, told: Told) -> None:
         # It has it already: its messages may overtake each other.
         return
     known = told.known or NOTHING_KNOWN
+    if (known.turn, known.entry.seq) != (last.turn, last.entry.seq):
+        # It shows another place than the one remembered now. A late message of the run
+        # before may have moved it meanwhile: that is no sign of a copy, so ask again.
+        raise Refusal(*_OVERTAKEN)
     if known.entry != last.entry or told.head.seq < last.entry.seq:
         raise Refusal(
             FENCED,
             f"{FENCED_WORDS}（中心记到第{last.entry.seq}条，"
             f"本机第{told.head.seq}条），可能是恢复或复制的终端，请联系管理员",
         )
-    if known.turn != last.turn:
-        raise Refusal(*_OVERTAKEN)
     values = {"run": told.run, "turn": last.turn + 1, "at": page.at_text}
     mine = (*_is(institution, dev_no), DEVICE.c.turn == last.turn)
     if page.connection.execute(update(DEVICE).where(*mine).values(**values)).rowcount:

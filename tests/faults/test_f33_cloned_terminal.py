@@ -12,7 +12,8 @@ from click.testing import CliRunner
 
 from run_terminal import main
 from settlement.centre import fence, heads
-from settlement.centre.errors import CentreFencedError
+from settlement.centre.errors import CentreFencedError, CentreNotSentError
+from settlement.centre.refusal import Refusal
 from settlement.lifecycle import State
 from tests.rig.laws import violations
 from tests.rig.network import Fate
@@ -225,6 +226,61 @@ def test_f33_a_late_copy_of_a_message_fences_nobody(day: OneDay):
     assert "terminal" not in parts(day.terminal)
     day.world.come_to_rest()
     assert violations(day.world) == ()
+
+
+def test_f33_a_message_of_the_run_before_may_arrive_while_the_next_one_signs_in(
+    day: OneDay,
+):
+    """It moves the place that the terminal was asked for: it is asked again."""
+    network = day.world.network
+    sell(day, day.terminal, "B-1")
+    network.scripted, network.delays_s = [Fate.REQUEST_LATE], [30.0]
+    assert sell(day, day.terminal, "B-2") == 202
+    day.terminal.restart()
+    second = network.sent["9001"] + 2
+
+    def between(_number: int) -> None:
+        if network.sent["9001"] == second:
+            network.meanwhile = lambda _number: None
+            day.world.clock.pass_by(60.0)
+
+    network.meanwhile = between
+    with pytest.raises(CentreNotSentError) as overtaken:
+        sell(day, day.terminal, "B-3")
+
+    assert overtaken.value.why == "signed-out"
+    assert len(day.centre_rows()) == 2
+    assert sell(day, day.terminal, "B-3") == 201
+    assert "terminal" not in parts(day.terminal)
+    day.world.come_to_rest()
+    assert violations(day.world) == ()
+
+
+def test_f33_a_copy_that_shows_an_older_place_does_not_get_in_by_asking_again(
+    day: OneDay, tmp_path: Path
+):
+    """An older place is never enough, and at the newest it has another entry."""
+    sell(day, day.terminal, "B-1")
+    taken = image(day, tmp_path / "image")
+    sell(day, day.terminal, "B-2")
+    with day.world.book.reading() as page:
+        last = fence.remembered(page, INSTITUTION, "T000")
+    other = clone(day, taken)
+    head = other.journal.head()
+    older = heads.Entry(head.seq, head.digest)
+    told = heads.Told("f" * 16, older, heads.Known(last.turn, older))
+
+    for _ in range(2):
+        with (
+            day.world.book.writing() as page,
+            pytest.raises(Refusal) as refused,
+        ):
+            fence.take(page, INSTITUTION, "T000", told)
+        assert refused.value.code == "not-signed-in"
+
+    with pytest.raises(CentreFencedError):
+        sell(day, other, "B-3")
+    assert sell(day, day.terminal, "B-4") == 201
 
 
 @pytest.mark.parametrize(
