@@ -678,6 +678,52 @@ def centre_end_key(
 
 
 @centre_admin.command(
+    "keep-key",
+    epilog="Example: run_terminal.py centre-admin keep-key 0123abcd",
+)
+@config_option
+@db_option
+@click.argument("access_key")
+@click.pass_context
+def centre_keep_key(
+    ctx: click.Context, config: Path | None, db: str | None, access_key: str
+) -> None:
+    """Take the end of an access key away, before it comes.
+
+    For a key that issue-key was to replace and that is needed on. One that has ended
+    stays so.
+
+    Exit codes: 0 kept, 1 no such key or it ended, 2 could not run.
+    """
+    from terminal.commands.centre_admin import run_keep_key
+
+    ctx.exit(run_keep_key(load_settings(config), db, access_key))
+
+
+@centre_admin.command(
+    "forget-institution",
+    epilog="Example: run_terminal.py centre-admin forget-institution H99010000001",
+)
+@config_option
+@db_option
+@click.argument("code")
+@click.pass_context
+def centre_forget_institution(
+    ctx: click.Context, config: Path | None, db: str | None, code: str
+) -> None:
+    """Take an institution off the list that was listed by mistake.
+
+    One that a key, an operator, a terminal or a settlement names stays listed and can
+    be switched off.
+
+    Exit codes: 0 taken off, 1 not listed or named already, 2 could not run.
+    """
+    from terminal.commands.centre_admin import run_forget_institution
+
+    ctx.exit(run_forget_institution(load_settings(config), db, code))
+
+
+@centre_admin.command(
     "load-persons", epilog="Example: run_terminal.py centre-admin load-persons p.csv"
 )
 @config_option

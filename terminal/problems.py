@@ -200,8 +200,8 @@ TABLE: Mapping[str, Row] = {
     ),
     "centre-book-unreachable": Row(
         _DOWN,
-        "The centre's book cannot be opened",
-        "参考中心的账本打不开：地址不对，或数据库没有运行。请联系管理员核对账本地址。",
+        "The centre's book cannot be used",
+        "参考中心的账本打不开或中途断开：地址不对，或数据库没有运行；未完成的操作没有入账。请联系管理员核对账本地址。",
     ),
     "persons-file-invalid": Row(
         _REFUSED,

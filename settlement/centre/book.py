@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from settlement.centre.errors import BookUnreachableError
 from settlement.centre.migrations import migrate
@@ -184,6 +184,19 @@ class Book:
                 if person_id and self.dialect == "postgresql":
                     connection.execute(_ALONE, {"person_id": person_id})
                 yield Page(connection, self.now(), self._numbers)
+
+    @contextmanager
+    def told_plainly(self) -> Iterator[None]:
+        """Say in one sentence that the database went away, for a person's command.
+
+        Raises:
+            BookUnreachableError: it did; what was being written stands not.
+        """
+        try:
+            yield
+        except (OperationalError, InterfaceError) as error:
+            where = _said(str(self._engine.url))
+            raise BookUnreachableError(where, type(error).__name__) from error
 
     def check(self) -> tuple[str, ...]:
         """Prove the double entry; return what is wrong, nothing if all is well."""

@@ -146,14 +146,15 @@ class BookNewerError(SettlementError):
 
 
 class BookUnreachableError(SettlementError):
-    """The centre's book cannot be opened."""
+    """The centre's book cannot be opened, or its database went away."""
 
     code = "centre-book-unreachable"
 
     def __init__(self, where: str, why: str) -> None:
         super().__init__(
-            f"The centre's book {where} cannot be opened ({why}). See that the address "
-            "is right, that its database runs and that this user may use it."
+            f"The centre's book {where} cannot be used ({why}). See that the address "
+            "is right, that its database runs and that this user may use it; what was "
+            "under way is not in the book."
         )
 
 

@@ -3,8 +3,8 @@
 As long as no institution is listed, whoever holds the centre's own pair of keys is
 heard, as on a laptop. Once one is, only listed ones are. An institution that was ever
 given keys of its own is heard under those alone, and when the last of them is ended
-not at all; an operator counts where its institution lists any. Rows are switched off,
-never removed: old settlements name them.
+not at all; an operator counts where its institution lists any. What anything names is
+switched off, never removed: old settlements name it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from sqlalchemy import Row, Table, bindparam, insert, select, update
+from sqlalchemy import Row, Table, bindparam, delete, insert, select, update
 
 from settlement.centre.book import Page, stamp
 from settlement.centre.gate import Secrets
 from settlement.centre.refusal import Refusal
-from settlement.centre.tables import ACCESS_KEY, INSTITUTION, OPERATOR
+from settlement.centre.tables import (
+    ACCESS_KEY,
+    DEVICE,
+    INSTITUTION,
+    OPERATOR,
+    SETTLEMENT,
+)
 from settlement.claim import Tier
 
 #: An access key that is replaced is heard so long beside the new one.
@@ -28,6 +34,15 @@ OVERLAP = dt.timedelta(days=7)
 
 _KEY = select(ACCESS_KEY).where(ACCESS_KEY.c.access_key == bindparam("access_key"))
 _LISTED = select(INSTITUTION).where(INSTITUTION.c.code == bindparam("code"))
+_NAMED = tuple(
+    select(where).where(where == bindparam("code")).limit(1)
+    for where in (
+        ACCESS_KEY.c.code,
+        OPERATOR.c.code,
+        DEVICE.c.institution,
+        SETTLEMENT.c.institution,
+    )
+)
 _ANYBODY = select(INSTITUTION.c.code).limit(1)
 
 
@@ -79,6 +94,23 @@ def find_institution(page: Page, code: str) -> Institution | None:
     """Read one as listed."""
     row = page.connection.execute(_LISTED, {"code": code}).one_or_none()
     return None if row is None else _institution(row)
+
+
+def forget_institution(page: Page, code: str) -> None:
+    """Take an institution off the list that was listed by mistake.
+
+    Raises:
+        Refusal: it is not listed, or a key, an operator, a terminal or a settlement
+            names it; then it can only be switched off.
+    """
+    _require_listed(page, code)
+    if any(page.connection.execute(asked, {"code": code}).first() for asked in _NAMED):
+        refused, sentence = (
+            "institution-named",
+            "已有密钥、经办人、终端或结算记录，只能停用",
+        )
+        raise Refusal(refused, sentence)
+    page.connection.execute(delete(INSTITUTION).where(INSTITUTION.c.code == code))
 
 
 def put_operator(
@@ -148,6 +180,22 @@ def end_key(page: Page, access_key: str) -> bool:
         .values(until=page.at_text)
     )
     return ended.rowcount == 1
+
+
+def keep_key(page: Page, access_key: str) -> bool:
+    """Take a key's end away again; say whether there is one that has not ended yet.
+
+    One that has ended stays so: it may have been ended because it was stolen.
+    """
+    kept = page.connection.execute(
+        update(ACCESS_KEY)
+        .where(
+            ACCESS_KEY.c.access_key == access_key,
+            (ACCESS_KEY.c.until == "") | (ACCESS_KEY.c.until > page.at_text),
+        )
+        .values(until="")
+    )
+    return kept.rowcount == 1
 
 
 def institutions(page: Page) -> tuple[Institution, ...]:

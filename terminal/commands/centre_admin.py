@@ -40,7 +40,8 @@ def open_book(
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     book = Book(db_url or settings.centre_db_url, now, makes=makes)
     try:
-        yield book
+        with book.told_plainly():
+            yield book
     finally:
         book.close()
 
@@ -183,6 +184,31 @@ def run_end_key(settings: Settings, db_url: str | None, access_key: str) -> int:
         ended = registry.end_key(page, access_key)
     click.echo("ended" if ended else "there is no such key", err=not ended)
     return verdict(good=ended)
+
+
+def run_keep_key(settings: Settings, db_url: str | None, access_key: str) -> int:
+    """Take an access key's end away before it comes; 1 if it came, or is none."""
+    with open_book(settings, db_url) as book, book.writing() as page:
+        kept = registry.keep_key(page, access_key)
+    click.echo(
+        "kept, without an end" if kept else "no such key, or it ended already",
+        err=not kept,
+    )
+    return verdict(good=kept)
+
+
+def run_forget_institution(settings: Settings, db_url: str | None, code: str) -> int:
+    """Take an institution off the list that nothing names yet; 1 if something does."""
+    try:
+        with open_book(settings, db_url) as book, book.writing() as page:
+            registry.forget_institution(page, code)
+            anybody = bool(registry.institutions(page))
+    except Refusal as refusal:
+        return _refused(refusal)
+    click.echo(f"{code} is not listed any more")
+    if not anybody:
+        click.echo("nobody is listed: whoever holds the centre's own keys is heard")
+    return verdict(good=True)
 
 
 def run_load_persons(settings: Settings, db_url: str | None, file: Path) -> int:

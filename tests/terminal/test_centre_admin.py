@@ -134,6 +134,75 @@ def test_a_key_is_ended_once_and_what_is_not_there_is_said(admin, tmp_path: Path
     assert admin("end-key", "nobody's").exit_code == 1
 
 
+def test_a_key_that_was_replaced_by_mistake_is_kept(admin, tmp_path: Path):
+    """Its week is taken back; one that was ended stays so, as stolen ones do."""
+    pair = tmp_path / "pair.json"
+    admin("institution", CODE)
+    admin("issue-key", CODE, str(pair))
+    admin("issue-key", CODE, str(tmp_path / "mistake.json"))
+    good, mistake = (
+        json.loads(path.read_text())["access_key"]
+        for path in (pair, tmp_path / "mistake.json")
+    )
+
+    kept, ended = admin("keep-key", good), admin("end-key", mistake)
+    refused = admin("keep-key", mistake)
+
+    assert (kept.exit_code, ended.exit_code, refused.exit_code) == (0, 0, 1)
+    (told,) = json.loads(admin("institutions", "--json").stdout)["institutions"]
+    ends = {key["access_key"]: key["until"] for key in told["keys"]}
+    assert ends[good] == ""
+    assert ends[mistake] != ""
+    assert admin("keep-key", "nobody's").exit_code == 1
+
+
+def test_an_institution_listed_by_mistake_is_taken_off_again(admin):
+    """With it the list is gone, and with that its shutting out of everybody else."""
+    admin("institution", CODE)
+
+    gone = admin("forget-institution", CODE)
+
+    assert gone.exit_code == 0
+    assert "nobody is listed" in gone.output
+    assert json.loads(admin("institutions", "--json").stdout)["institutions"] == []
+    assert admin("forget-institution", CODE).exit_code == 1
+
+
+def test_an_institution_that_anything_names_is_not_forgotten(
+    admin, line: Line, tmp_path: Path
+):
+    """Of a key, an operator or a settlement it must be told whose it was."""
+    db = ("--db", f"sqlite:///{tmp_path / 'centre.db'}")
+    line.settle("")
+    admin("institution", CODE, *db)
+    admin("institution", OTHER)
+    admin("operator", OTHER, "T001")
+
+    of_a_settlement = admin("forget-institution", CODE, *db)
+    of_an_operator = admin("forget-institution", OTHER)
+
+    assert (of_a_settlement.exit_code, of_an_operator.exit_code) == (1, 1)
+    assert "只能停用" in of_a_settlement.output
+    assert "只能停用" in of_an_operator.output
+
+
+def test_a_book_that_somebody_holds_too_long_is_one_sentence(
+    admin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """It opens, and fails as it is written to: no traceback, and nothing was done."""
+    monkeypatch.setattr("settlement.centre.book.BUSY_MS", 50)
+    admin("institution", CODE)
+    with closing(sqlite3.connect(tmp_path / "data" / "centre.db")) as db:
+        db.execute("BEGIN IMMEDIATE")
+        refused = admin("institution", CODE, "--off")
+
+    assert refused.exit_code == 2
+    assert "centre-book-unreachable" in refused.output
+    assert len(refused.output.splitlines()) == 1
+    (told,) = json.loads(admin("institutions", "--json").stdout)["institutions"]
+    assert told["active"]
+
+
 @pytest.mark.parametrize(
     "arguments", [("issue-key", CODE, "pair.json"), ("operator", CODE, "T001")]
 )
