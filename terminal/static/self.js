@@ -13,6 +13,8 @@ const LEAST_DIGITS = 4;
 let visit = ""; // known to this page alone; empty: nothing personal is shown
 let busy = false; // a PIN or the record is under way: the card's events are its own
 let heard = 0; // the newest generation of the slot that an event told
+let pageAsked = 0; // numbers the questions for the page, as they leave
+let pageShown = 0; // the newest of them that is on the screen
 let idleTimer = 0;
 
 const stage = () => byId("stage").dataset;
@@ -77,12 +79,16 @@ function wipe() {
 }
 
 async function refresh() {
+  const mine = ++pageAsked;
   const typed = byId("pin-input");
   const focused = document.activeElement === typed;
   try {
     const answer = await call("GET", "/self");
-    if (answer.ok && !visit) {
-      swap(await answer.text());
+    const html = answer.ok && (await answer.text());
+    // An answer that was overtaken by a newer one tells of a card of before.
+    if (html && !visit && mine > pageShown) {
+      pageShown = mine;
+      swap(html);
     }
   } catch {
     warn(stage().offline);

@@ -229,6 +229,28 @@ def test_a_refused_card_gives_its_own_sentence(kiosk, card_id, says):
     expect(kiosk.page.locator(".ask .told")).to_contain_text(says)
 
 
+def test_an_answer_that_was_overtaken_is_not_shown(kiosk):
+    """A page that was asked for before the card came would tell of an empty slot."""
+    of_before = kiosk.page.evaluate("() => fetch('/self').then(a => a.text())")
+    held = []
+
+    def hold_the_first(way):
+        if held:
+            way.continue_()
+        else:
+            held.append(way)
+
+    kiosk.page.route("**/self", hold_the_first)
+    kiosk.slot("v3-jia")
+    kiosk.slot("v3-expired")
+    kiosk.stage_is("refused")
+    held[0].fulfill(body=of_before, content_type="text/html")
+    kiosk.page.wait_for_timeout(200)  # it has it by now
+
+    kiosk.stage_is("refused")
+    expect(kiosk.page.locator(".ask .told")).to_contain_text("有效期")
+
+
 def test_the_switch_turns_the_record_without_another_pin(kiosk):
     """Head, heading and labels; what has no English is marked as Chinese."""
     kiosk.opened()
