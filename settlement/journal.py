@@ -33,6 +33,7 @@ from settlement.journal_errors import (
     JournalDamagedError,
     JournalStoppedError,
     KeyFileError,
+    OvertakenError,
 )
 from settlement.journal_migration import bring_up
 from settlement.journal_opening import Opening, judge
@@ -134,9 +135,11 @@ class Journal:
 
     def close(self) -> None:
         """Finish what is being written and let the file go."""
+        # The writer last: who leaves the file last brings its log back into it, and a
+        # reader would leave the log lying beside it.
+        self._reading.close()
         self._writer.submit(self._end).result()
         self._writer.shutdown()
-        self._reading.close()
         self._lock.release()
 
     # -- writing ----------------------------------------------------------------
@@ -230,7 +233,7 @@ class Journal:
 
     def advance(
         self,
-        settlement_id: str,
+        seen: Record,
         to: State,
         facts: Mapping[str, JsonValue],
         *,
@@ -240,7 +243,8 @@ class Journal:
         """Move a settlement to its next state, with what belongs to it, in one commit.
 
         Args:
-            settlement_id: Which.
+            seen: The settlement as it stood when this was decided; it must stand there
+                still, or what was found out is about what is over.
             to: Where to; the drawing must have the arrow.
             facts: What is known now.
             postings: The balanced entry this step makes.
@@ -248,12 +252,16 @@ class Journal:
                 as this step leaves it; stored with it.
 
         Raises:
+            OvertakenError: it went on since; nothing was changed.
             IllegalStepError: the drawing has no such arrow.
             UnknownSettlementError: no settlement has that id.
         """
+        settlement_id = seen.settlement_id
 
         def work() -> Record:
             before = self._live.get(settlement_id) or self.record(settlement_id)
+            if before.seq != seen.seq:
+                raise OvertakenError(settlement_id, seen.state, before.state)
             if not may_go(before.state, to):
                 raise IllegalStepError(settlement_id, before.state, to)
             body: dict[str, JsonValue] = {"facts": dict(facts)}

@@ -9,6 +9,7 @@ JournalError                  the root
 ├── KeyFileError              the file of the sealing key is missing a property
 ├── OuterKeyError             the key around the keys is not where the site says
 ├── IllegalStepError          the drawing of states has no such arrow
+│   └── OvertakenError        it went on since it was looked at
 ├── IntentKnownError          the key or the bill has a living settlement
 └── UnknownSettlementError    no settlement has that id
 """
@@ -125,6 +126,23 @@ class IllegalStepError(JournalError):
         self.settlement_id = settlement_id
         self.current = current
         self.to = to
+
+
+class OvertakenError(IllegalStepError):
+    """A settlement went on while somebody found out how it had ended."""
+
+    code = "settlement-overtaken"
+
+    def __init__(self, settlement_id: str, seen: State, now: State) -> None:
+        JournalError.__init__(
+            self,
+            f"Settlement {settlement_id} was {seen.value} when this was decided and "
+            f"went on meanwhile; now it is {now.value}. Nothing was changed; look at "
+            "it again.",
+        )
+        self.settlement_id = settlement_id
+        self.current = now
+        self.to = now
 
 
 class IntentKnownError(JournalError):

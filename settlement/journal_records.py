@@ -81,6 +81,11 @@ class Record:
     history: tuple[JournalEntry, ...]
     answer: Answer | None = field(default=None)  #: what this very step stored
 
+    @property
+    def seq(self) -> int:
+        """The number of the entry that brought it where it stands."""
+        return self.history[-1].seq
+
 
 def row_from(row: Mapping[str, object]) -> Row:
     """Read one row of the entry table."""

@@ -357,6 +357,7 @@ def _settlement_routes(
                 *_CENTRE,
                 "settlement-not-found",
                 "settlement-step-refused",
+                "settlement-overtaken",
                 "journal-stopped",
             ),
             "Unknown: sent and not answered. Pay nothing back; ask the address in "
@@ -389,6 +390,7 @@ def _part_refund_routes(api: APIBlueprint, service: Service) -> None:
                 *_CENTRE,
                 "settlement-not-found",
                 "settlement-step-refused",
+                "settlement-overtaken",
                 "bill-already-settled",
                 "holder-needed",
                 "journal-stopped",

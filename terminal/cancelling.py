@@ -115,7 +115,7 @@ class Cancelling:
             negative = self._cancelled_there(record)
             facts: dict[str, JsonValue] = {"msgid": negative.msgid, "adopted": reason}
             if record.state is State.QUARANTINED:
-                record = self._journal.advance(settlement_id, State.CANCELLING, facts)
+                record = self._journal.advance(record, State.CANCELLING, facts)
             else:
                 key = f"adopted/{settlement_id}"
                 digest = hashlib.sha256(key.encode()).hexdigest()

@@ -8,7 +8,7 @@ from settlement.centre.errors import CentreError, CentreRejectedError
 from settlement.centre.port import CentreSettlement, LateAnswer
 from settlement.facts import JsonValue, settlement_to_json
 from settlement.journal import Journal
-from settlement.journal_errors import IllegalStepError, JournalStoppedError
+from settlement.journal_errors import JournalStoppedError, OvertakenError
 from settlement.journal_records import Answer, Record
 from settlement.ledger import entry_for
 from settlement.lifecycle import State
@@ -26,6 +26,13 @@ _STATUS = {
     State.REVERSED: 422,
 }
 CANCELLATION_REFUSED = 409
+#: Out of which states a late answer ends a settlement, by where it ends it.
+_WAITS = frozenset({State.SENDING, State.UNKNOWN})
+_ENDED_LATE = {
+    State.SETTLED: _WAITS,
+    State.REJECTED: _WAITS,
+    State.CANCELLED: frozenset({State.CANCELLING}),
+}
 
 
 class Concluding:
@@ -64,7 +71,7 @@ class Concluding:
         booked_at = settled.settled_at if settled is not None else None
         with self._periods.posting(record, booked_at) as where:
             done = self._journal.advance(
-                record.settlement_id,
+                record,
                 to,
                 {**facts, **where},
                 postings=entry,
@@ -88,12 +95,6 @@ class Concluding:
         def heard(said: CentreSettlement | CentreRejectedError) -> None:
             try:
                 self._take_late(record.settlement_id, said)
-            except IllegalStepError:
-                # Decided meanwhile by looking it up; the answer is kept all the same.
-                log.info(
-                    "settlement.decided_before_late_answer",
-                    extra={"settlement_id": record.settlement_id},
-                )
             except JournalStoppedError as error:
                 log.warning("settlement.late_answer", extra={"code": error.code})
 
@@ -111,17 +112,24 @@ class Concluding:
         if booked is not None:
             facts = settlement_to_json(booked)
         self._journal.note("late-answer", facts, settlement_id)
-        record = self._journal.record(settlement_id)
-        waits = record.state in {State.SENDING, State.UNKNOWN}
+        to = State.REJECTED
+        if booked is not None:
+            to = State.CANCELLED if booked.cancels else State.SETTLED
         facts = {**facts, "resolved_by": "late-answer"}
-        if refused is not None:
-            if waits:
-                self.conclude(record, State.REJECTED, facts, None)
-        elif booked is not None and booked.cancels:
-            if record.state is State.CANCELLING:
-                self.conclude(record, State.CANCELLED, facts, booked)
-        elif waits:
-            self.conclude(record, State.SETTLED, facts, booked)
+        while True:
+            record = self._journal.record(settlement_id)
+            if record.state not in _ENDED_LATE[to]:
+                # Decided meanwhile by looking it up; the answer is kept all the same.
+                log.info(
+                    "settlement.decided_before_late_answer",
+                    extra={"settlement_id": settlement_id},
+                )
+                return
+            try:
+                self.conclude(record, to, facts, booked)
+            except OvertakenError:
+                continue  # it went on just now: does it wait for this answer still?
+            return
 
 
 def reason_of(error: CentreError) -> str:

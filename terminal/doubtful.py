@@ -57,7 +57,7 @@ class Doubtful:
                 **record.facts[before.value],
                 "looked_at_again": reason,
             }
-            record = self._journal.advance(settlement_id, before, facts)
+            record = self._journal.advance(record, before, facts)
         view = self._telling.tell(record)
         self._wake()
         return view

@@ -242,6 +242,11 @@ TABLE: Mapping[str, Row] = {
         "The settlement's state does not allow this",
         "该结算当前状态不能进行此操作。请先查看它的办理经过。",
     ),
+    "settlement-overtaken": Row(
+        _CONFLICT,
+        "The settlement went on meanwhile",
+        "该结算的状态刚刚有变化，本次操作没有生效。请查看它现在的状态后再决定。",
+    ),
     "settlement-known": Row(
         _CONFLICT,
         "The key or bill has a living settlement",

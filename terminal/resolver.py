@@ -143,7 +143,7 @@ class Resolver:
         if times < self._settings.quarantine_after:
             raise error
         self._journal.advance(
-            record.settlement_id,
+            record,
             State.QUARANTINED,
             {"why": "unbelievable-answers", "last": error.why, "times": times},
         )
@@ -154,7 +154,7 @@ class Resolver:
                 # A former process died with it in hand; whether it was sent is
                 # known from the journal, what came of it is not.
                 why = "restarted-while-sending" if record.sent else "never-sent"
-                self._journal.advance(record.settlement_id, State.UNKNOWN, {"why": why})
+                self._journal.advance(record, State.UNKNOWN, {"why": why})
                 self._seen[record.settlement_id] = self._monotonic()
                 self._soon(record)
             case State.UNKNOWN:
@@ -190,13 +190,9 @@ class Resolver:
             return
         if record.sent and record.infno not in self._profile.reversible:
             # It cannot be taken back and is never sent again: a person asks the bureau.
-            self._journal.advance(
-                record.settlement_id, State.QUARANTINED, {"why": "not-reversible"}
-            )
+            self._journal.advance(record, State.QUARANTINED, {"why": "not-reversible"})
             return
-        self._journal.advance(
-            record.settlement_id, State.REVERSING, {"why": "not-found"}
-        )
+        self._journal.advance(record, State.REVERSING, {"why": "not-found"})
         self._soon(record)
 
     def _reverse(self, record: Record) -> None:
@@ -209,7 +205,7 @@ class Resolver:
         except CentreRejectedError as error:
             if record.sent:
                 self._journal.advance(
-                    record.settlement_id,
+                    record,
                     State.QUARANTINED,
                     {"why": "reversal-refused", "reason": reason_of(error)},
                 )
@@ -255,7 +251,7 @@ class Resolver:
         if not self._profile.finds_by_visit:
             # It is taken back, and its own number cannot be asked for here.
             self._journal.advance(
-                record.settlement_id,
+                record,
                 State.QUARANTINED,
                 {"why": "cancellation-not-readable"},
             )
@@ -266,7 +262,7 @@ class Resolver:
             self._cancelled(record, settled, found)
         else:
             self._journal.advance(
-                record.settlement_id,
+                record,
                 State.QUARANTINED,
                 {"why": "refunded-by-another-message"},
             )

@@ -270,9 +270,7 @@ class Teller:
             return
         if record.state is State.INTENT:
             # The entry that says it was sent may be among those that are lost.
-            record = self._journal.advance(
-                record.settlement_id, State.SENDING, {"why": REBUILT}
-            )
+            record = self._journal.advance(record, State.SENDING, {"why": REBUILT})
         settled = _settled(rows)
         refused = _first(rows, State.REJECTED) or _first(rows, State.REVERSED)
         clues = clues_of(record)
@@ -290,7 +288,7 @@ class Teller:
         elif anew:
             record = self._wait(record, "rebuilt-bill-begun-anew")
             facts: dict[str, JsonValue] = {"why": "bill-begun-anew"}
-            record = self._journal.advance(record.settlement_id, State.REVERSING, facts)
+            record = self._journal.advance(record, State.REVERSING, facts)
             self._conclude(record, State.REVERSED, None, None)
         else:
             record = self._wait(record, "rebuilt-not-at-centre")
@@ -300,20 +298,18 @@ class Teller:
     def _wait(self, record: Record, why: str) -> Record:
         if record.state is State.UNKNOWN:
             return record
-        return self._journal.advance(record.settlement_id, State.UNKNOWN, {"why": why})
+        return self._journal.advance(record, State.UNKNOWN, {"why": why})
 
     def _quarantine(self, record: Record, why: str) -> None:
         facts: dict[str, JsonValue] = {"why": why, "resolved_by": REBUILT}
-        self._journal.advance(record.settlement_id, State.QUARANTINED, facts)
+        self._journal.advance(record, State.QUARANTINED, facts)
 
     def _refuse(self, record: Record, row: Row) -> None:
         """Write again that nothing was booked, as the centre says too."""
         to = State(row.kind)
         if to is State.REVERSED:
             record = self._wait(record, REBUILT)
-            record = self._journal.advance(
-                record.settlement_id, State.REVERSING, {"why": REBUILT}
-            )
+            record = self._journal.advance(record, State.REVERSING, {"why": REBUILT})
         self._conclude(record, to, None, row)
 
     def _conclude(
@@ -358,9 +354,7 @@ class Teller:
             elif where and PERIOD not in facts:
                 facts |= {k: v for k, v in where.items() if k in {PERIOD, CORRECTS}}
             self._clock.turn_to(row if same else None)
-            self._journal.advance(
-                record.settlement_id, to, facts, postings=entry, answer=answer
-            )
+            self._journal.advance(record, to, facts, postings=entry, answer=answer)
             self._clock.turn_to(None)
 
     # -- its cancellation ----------------------------------------------------------
@@ -413,7 +407,7 @@ class Teller:
         elif self._is_lost:
             # The worker would repeat it, and the caller may know that it was refused.
             facts: dict[str, JsonValue] = {"why": "cancellation-end-lost"}
-            self._journal.advance(record.settlement_id, State.QUARANTINED, facts)
+            self._journal.advance(record, State.QUARANTINED, facts)
 
     def _claim(
         self,
@@ -446,7 +440,7 @@ class Teller:
         def answer(after: Record) -> Answer:
             return self._said(after, after.cancel_key, _KEPT)
 
-        self._journal.advance(record.settlement_id, State.SETTLED, facts, answer=answer)
+        self._journal.advance(record, State.SETTLED, facts, answer=answer)
 
     def _said(self, after: Record, key: str, status: int) -> Answer:
         """Return what a caller was told if that is left, else what he would be now."""
@@ -466,9 +460,7 @@ class Teller:
             return
         stored = Answer(int(str(told["status"])), str(told["body"]).encode())
         self._clock.turn_to(row)
-        self._journal.advance(
-            record.settlement_id, State.SETTLED, facts, answer=lambda _: stored
-        )
+        self._journal.advance(record, State.SETTLED, facts, answer=lambda _: stored)
         self._clock.turn_to(None)
 
     def _cancelled(self, record: Record, row: Row, answer: JsonValue) -> None:

@@ -267,9 +267,7 @@ class Settling:
         self, record: Record, error: CentreUnknownError, who: Credential | None
     ) -> Answer:
         try:
-            record = self._journal.advance(
-                record.settlement_id, State.UNKNOWN, {"why": error.why}
-            )
+            record = self._journal.advance(record, State.UNKNOWN, {"why": error.why})
         except IllegalStepError:
             # The answer came between giving up and saying so: it is decided.
             answer = self._journal.answer(record.key)

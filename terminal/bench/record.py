@@ -133,7 +133,7 @@ def _settle(journal: Journal) -> None:
         ),
     )
     journal.advance(
-        record.settlement_id,
+        record,
         State.SETTLED,
         _FACTS,
         postings=entry,

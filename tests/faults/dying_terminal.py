@@ -52,7 +52,7 @@ class DyingJournal:
 
     def advance(
         self,
-        settlement_id: str,
+        seen: Record,
         to: State,
         facts: Mapping[str, JsonValue],
         *,
@@ -62,9 +62,7 @@ class DyingJournal:
         """Write a step; die before SETTLED if that is the place."""
         if self._place == "answer" and to is State.SETTLED:
             die()
-        return self._journal.advance(
-            settlement_id, to, facts, postings=postings, answer=answer
-        )
+        return self._journal.advance(seen, to, facts, postings=postings, answer=answer)
 
 
 def main(place: str) -> None:

@@ -127,6 +127,33 @@ def test_f04_a_late_answer_to_a_cancellation_takes_it_back(day: OneDay):
     assert day.messages("2208") == 1
 
 
+def test_f04_what_was_looked_up_long_ago_does_not_end_a_cancellation(day: OneDay):
+    """It was unknown when the worker asked; the answer to that comes too late.
+
+    Meanwhile it settled by its late answer and was cancelled, with nothing heard: the
+    old finding would have said that the cancellation was refused.
+    """
+    day.settle(day.bill(), Fate.ANSWER_LATE, delays_s=(1.0,))
+
+    def meanwhile(_number: int) -> None:
+        if day.messages("5203"):
+            day.world.network.meanwhile = lambda _number: None
+            day.world.clock.pass_by(60)
+            assert day.record().state is State.SETTLED
+            day.world.network.delays_s = [600.0]
+            status, _ = day.cancel(day.record().settlement_id, Fate.ANSWER_LATE)
+            assert status == 202
+
+    day.world.network.meanwhile = meanwhile
+    day.look()
+    before = day.record().state
+    for _ in range(3):
+        day.look()
+
+    assert (before, day.record().state) == (State.CANCELLING, State.CANCELLED)
+    assert day.messages("2208") == 1
+
+
 @pytest.mark.parametrize("kind", [VisitKind.OUTPATIENT, VisitKind.PHARMACY])
 def test_f05_a_reversal_that_overtakes_its_original_keeps_it_out(
     day: OneDay, kind: VisitKind

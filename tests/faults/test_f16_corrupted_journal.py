@@ -88,7 +88,9 @@ def written(path: Path) -> None:
     first = journal.records()[0].settlement_id
     journal.claim_cancellation(first, "c-1", "d", {"msgid": "m"})
     journal.intend(intent(20), sending=True)
-    journal.advance(intent(20).settlement_id, State.UNKNOWN, {"why": "time-out"})
+    journal.advance(
+        journal.record(intent(20).settlement_id), State.UNKNOWN, {"why": "time-out"}
+    )
     journal.intend(intent(21))
     # The log beside the file is kept as a power cut leaves it.
     shutil.copytree(path.parent, path.parent.parent / "with-log")

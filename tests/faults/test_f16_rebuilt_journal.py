@@ -427,7 +427,7 @@ def test_f16_what_evidence_calls_refused_and_the_centre_has_waits_for_people(
     lived.settle(lived.bill("B-8"), Fate.ANSWER_LOST)
     ours = told_by(lived, "B-8")["settlement_id"]
     day.terminal.journal.advance(
-        ours,
+        day.terminal.journal.record(ours),
         State.REJECTED,
         {"code": "centre-rejected", "reason": "余额不足"},
         answer=lambda _: Answer(422, b"{}"),

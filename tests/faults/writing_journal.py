@@ -70,10 +70,10 @@ def begin(journal: Journal, number: int) -> str:
 
 def settle(journal: Journal, settlement_id: str) -> None:
     """Send and settle, with postings and the caller's answer."""
-    journal.advance(settlement_id, State.SENDING, {})
+    journal.advance(journal.record(settlement_id), State.SENDING, {})
     tell(settlement_id, State.SENDING)
     journal.advance(
-        settlement_id,
+        journal.record(settlement_id),
         State.SETTLED,
         {},
         postings=entry_for(settlement_id, BILL),
@@ -87,7 +87,7 @@ def cancel(journal: Journal, settlement_id: str) -> None:
     journal.claim_cancellation(settlement_id, f"c-{settlement_id}", "d", {})
     tell(settlement_id, State.CANCELLING)
     journal.advance(
-        settlement_id,
+        journal.record(settlement_id),
         State.CANCELLED,
         {},
         postings=entry_for(settlement_id, negative(BILL), cancels=True),

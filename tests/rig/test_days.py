@@ -11,6 +11,7 @@ from tests.rig.mutants import MUTANTS, Mutant
 SEEDS = (
     *range(40),
     1354,  # a message of the run before arrives while the next one signs in
+    4191,  # what was looked up before a cancellation comes after it
     2521,  # a settlement ends while it is looked up, and is forgotten meanwhile
 )
 #: Where to begin among the two hundred, for a bug that most days do not meet.

@@ -17,6 +17,7 @@ from settlement.journal_errors import (
     IntentKnownError,
     JournalDamagedError,
     JournalLockedError,
+    OvertakenError,
     UnknownSettlementError,
 )
 from settlement.journal_records import Answer, Intent, Record
@@ -92,10 +93,9 @@ def intent(number: int = 1, **changed: str) -> Intent:
 
 def settled(journal: Journal, number: int = 1) -> Record:
     """Take one settlement to its end."""
-    journal.intend(intent(number))
-    journal.advance(f"s{number}", State.SENDING, {})
+    begun = journal.intend(intent(number))
     return journal.advance(
-        f"s{number}",
+        journal.advance(begun, State.SENDING, {}),
         State.SETTLED,
         {"settlement_id": "S1"},
         postings=entry_for(f"s{number}", half_paid(Money(4000))),
@@ -128,8 +128,8 @@ def test_the_answer_is_stored_with_the_state_it_tells(journal: Journal):
 def test_an_undecided_key_has_no_answer(journal: Journal):
     """Unknown is not failed: there is nothing to tell yet."""
     journal.intend(intent())
-    journal.advance("s1", State.SENDING, {})
-    journal.advance("s1", State.UNKNOWN, {"why": "time-out"})
+    journal.advance(journal.record("s1"), State.SENDING, {})
+    journal.advance(journal.record("s1"), State.UNKNOWN, {"why": "time-out"})
 
     assert journal.answer("k1") is None
     assert [r.settlement_id for r in journal.open_items()] == ["s1"]
@@ -154,8 +154,10 @@ def test_a_bill_with_a_living_settlement_is_refused(journal: Journal):
 def test_a_rejected_bill_may_be_tried_again(journal: Journal):
     """Nothing was booked, so nothing stands in the way."""
     journal.intend(intent())
-    journal.advance("s1", State.SENDING, {})
-    journal.advance("s1", State.REJECTED, {"code": "centre-rejected", "reason": ""})
+    journal.advance(journal.record("s1"), State.SENDING, {})
+    journal.advance(
+        journal.record("s1"), State.REJECTED, {"code": "centre-rejected", "reason": ""}
+    )
 
     assert journal.intend(intent(2, bill_no="B1")).state is State.INTENT
 
@@ -166,7 +168,7 @@ def test_a_step_without_an_arrow_is_refused(journal: Journal, to: State):
     journal.intend(intent())
 
     with pytest.raises(IllegalStepError):
-        journal.advance("s1", to, {})
+        journal.advance(journal.record("s1"), to, {})
 
     assert journal.record("s1").state is State.INTENT
 
@@ -329,7 +331,7 @@ def test_a_cancellation_brings_every_account_back_to_zero(journal: Journal):
     journal.claim_cancellation("s1", "c1", "d", {"msgid": "m2"})
 
     journal.advance(
-        "s1",
+        journal.record("s1"),
         State.CANCELLED,
         {"settlement_id": "S2"},
         postings=entry_for("s1", negative(half_paid(Money(4000))), cancels=True),
@@ -353,9 +355,13 @@ def test_a_quarantined_cancellation_answers_its_own_key(journal: Journal, to: St
     """The settlement's caller has his answer; the canceller gets his."""
     settled(journal)
     journal.claim_cancellation("s1", "c1", "d", {})
-    journal.advance("s1", State.QUARANTINED, {"why": "refunded-by-another-message"})
+    journal.advance(
+        journal.record("s1"), State.QUARANTINED, {"why": "refunded-by-another-message"}
+    )
 
-    journal.advance("s1", to, {}, answer=lambda _: Answer(200, b"decided"))
+    journal.advance(
+        journal.record("s1"), to, {}, answer=lambda _: Answer(200, b"decided")
+    )
 
     assert journal.answer("c1") == Answer(200, b"decided")
     assert journal.answer("k1") == Answer(201, b"settled")
@@ -365,11 +371,29 @@ def test_a_quarantined_settlement_answers_its_own_key(journal: Journal):
     """Whoever asked for it is told in the end."""
     journal.intend(intent())
     for state in (State.SENDING, State.UNKNOWN, State.QUARANTINED):
-        journal.advance("s1", state, {})
+        journal.advance(journal.record("s1"), state, {})
 
-    journal.advance("s1", State.SETTLED, {}, answer=lambda _: Answer(200, b"found"))
+    journal.advance(
+        journal.record("s1"), State.SETTLED, {}, answer=lambda _: Answer(200, b"found")
+    )
 
     assert journal.answer("k1") == Answer(200, b"found")
+
+
+def test_a_step_that_was_decided_before_another_one_is_refused(journal: Journal):
+    """It was looked up while unknown, and is being cancelled when the answer comes."""
+    journal.intend(intent(), sending=True)
+    unknown = journal.advance(journal.record("s1"), State.UNKNOWN, {"why": "time-out"})
+    found = lambda _: Answer(201, b"found")  # noqa: E731 - shorter than its name
+    journal.advance(unknown, State.SETTLED, {}, answer=found)
+    journal.claim_cancellation("s1", "c1", "d", {"msgid": "m2"})
+
+    with pytest.raises(OvertakenError) as overtaken:
+        journal.advance(unknown, State.SETTLED, {}, answer=found)
+
+    assert overtaken.value.code == "settlement-overtaken"
+    assert journal.record("s1").state is State.CANCELLING
+    assert journal.answer("c1") is None
 
 
 @pytest.mark.parametrize("state", [State.INTENT, State.SENDING, State.UNKNOWN])
@@ -378,7 +402,7 @@ def test_what_is_not_settled_cannot_be_cancelled(journal: Journal, state: State)
     journal.intend(intent())
     for step in (State.SENDING, State.UNKNOWN):
         if journal.record("s1").state is not state:
-            journal.advance("s1", step, {})
+            journal.advance(journal.record("s1"), step, {})
 
     with pytest.raises(IllegalStepError):
         journal.claim_cancellation("s1", "c1", "d", {})
@@ -418,9 +442,11 @@ def test_a_step_that_fails_leaves_nothing_behind(journal: Journal):
         raise LookupError(record.settlement_id)
 
     journal.intend(intent())
-    journal.advance("s1", State.SENDING, {})
+    journal.advance(journal.record("s1"), State.SENDING, {})
     with pytest.raises(LookupError):
-        journal.advance("s1", State.SETTLED, {}, answer=broken)
+        journal.advance(journal.record("s1"), State.SETTLED, {}, answer=broken)
 
     assert journal.record("s1").state is State.SENDING
-    assert journal.advance("s1", State.UNKNOWN, {}).state is State.UNKNOWN
+    assert (
+        journal.advance(journal.record("s1"), State.UNKNOWN, {}).state is State.UNKNOWN
+    )

@@ -331,7 +331,7 @@ def test_the_proof_runs_beside_the_daemon(tmp_path: Path):
     journal = open_at(where)
     journal.intend(intent())
     during = proven(where)
-    journal.advance("s1", State.SENDING, {})
+    journal.advance(journal.record("s1"), State.SENDING, {})
     journal.close()
 
     assert during.ok

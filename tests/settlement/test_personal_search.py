@@ -45,8 +45,8 @@ def with_three(path: Path) -> None:
     journal.intend(of(1))
     journal.intend(of(2, OTHER_CERT, "990100002"))
     journal.intend(of(3))
-    journal.advance("s1", State.SENDING, {})
-    journal.advance("s1", State.REJECTED, {})
+    journal.advance(journal.record("s1"), State.SENDING, {})
+    journal.advance(journal.record("s1"), State.REJECTED, {})
     journal.close()
 
 
@@ -169,7 +169,7 @@ def older(path: Path) -> None:
     for number in (1, 2):
         settled_without_hashes = replace(intent(number), personal={"name": "测试甲"})
         journal.intend(settled_without_hashes)
-        journal.advance(f"s{number}", State.SENDING, {})
+        journal.advance(journal.record(f"s{number}"), State.SENDING, {})
     journal.close()
     with closing(sqlite3.connect(path)) as db:
         db.executescript("DROP TABLE personal_hash; PRAGMA user_version = 1;")

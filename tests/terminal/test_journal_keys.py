@@ -43,8 +43,7 @@ def opened(settings: Settings) -> Journal:
 def with_settlement(settings: Settings, number: int) -> None:
     """Write an intent with personal fields, and close."""
     journal = opened(settings)
-    journal.intend(intent(number))
-    journal.advance(f"s{number}", State.SENDING, {})
+    journal.advance(journal.intend(intent(number)), State.SENDING, {})
     journal.close()
 
 
