@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,6 +19,9 @@ class Reservations:
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._running: dict[str, str] = {}  # reserved name -> settlement id
+        # A settlement may be at work in two ways at once: the worker asks for what is
+        # owed of it while its cancellation is still under way.
+        self._at_work: Counter[str] = Counter()
 
     @contextmanager
     def reserved(self, settlement_id: str, *names: str) -> Iterator[None]:
@@ -30,16 +34,19 @@ class Reservations:
             for name in names:
                 if name in self._running:
                     raise SettlementInFlightError(self._running[name])
-            for name in (*names, f"id:{settlement_id}"):
-                self._running[name] = settlement_id
+            self._running.update(dict.fromkeys(names, settlement_id))
+            self._at_work[settlement_id] += 1
         try:
             yield
         finally:
             with self._guard:
-                for name in (*names, f"id:{settlement_id}"):
-                    self._running.pop(name, None)
+                for name in names:
+                    del self._running[name]
+                self._at_work[settlement_id] -= 1
+                if not self._at_work[settlement_id]:
+                    del self._at_work[settlement_id]
 
     def is_running(self, settlement_id: str) -> bool:
         """Say whether this process is in the middle of that settlement."""
         with self._guard:
-            return f"id:{settlement_id}" in self._running
+            return settlement_id in self._at_work

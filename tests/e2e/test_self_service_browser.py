@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from tests.e2e.test_counter_browser import (
     CHROMIUM,
@@ -232,7 +232,7 @@ def test_a_refused_card_gives_its_own_sentence(kiosk, card_id, says):
 def test_an_answer_that_was_overtaken_is_not_shown(kiosk):
     """A page that was asked for before the card came would tell of an empty slot."""
     of_before = kiosk.page.evaluate("() => fetch('/self').then(a => a.text())")
-    held = []
+    held: list[Route] = []
 
     def hold_the_first(way):
         if held:

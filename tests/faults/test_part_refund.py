@@ -31,6 +31,8 @@ from terminal.remainder import (
     PartRefund,
     id_of,
 )
+from tests.rig.network import Fate
+from tests.rig.one_day import one_day
 from tests.stories.counter import CATALOGUE, Counter, a_bill
 
 HALF = PartRefund("B-1-R", (Kept(1, Fraction(1)),))
@@ -317,3 +319,26 @@ def test_a_refund_that_is_asked_again_owes_again_over_a_power_cut(counter: Count
     counter.resolve()
 
     assert states(counter, one) == (State.CANCELLED, State.SETTLED)
+
+
+def test_the_worker_leaves_a_cancellation_alone_while_it_is_under_way(tmp_path: Path):
+    """It asks for the rest that is owed, and must not take the first for abandoned."""
+    with one_day(tmp_path) as day:
+        _, said = day.settle(two_packs())
+        network = day.world.network
+
+        def the_worker_looks(_number: int) -> None:
+            if day.messages("2208") == 1:
+                network.meanwhile = lambda _number: None
+                for _ in range(4):
+                    day.look()
+
+        network.meanwhile, network.scripted = the_worker_looks, [Fate.REFUSED]
+        answer = day.terminal.cashier.refund_part(
+            said["settlement_id"], HALF, key="p", digest="p"
+        )
+
+        assert answer.status == 409  # the connection was refused: nothing was sent
+        assert day.messages("2208") == 1
+        assert day.record().state is State.SETTLED
+        assert [row.living for row in day.centre_rows()] == [True]

@@ -12,6 +12,7 @@ SEEDS = (
     *range(40),
     1354,  # a message of the run before arrives while the next one signs in
     4191,  # what was looked up before a cancellation comes after it
+    6826,  # the worker asks for what is owed while its cancellation is under way
     2521,  # a settlement ends while it is looked up, and is forgotten meanwhile
 )
 #: Where to begin among the two hundred, for a bug that most days do not meet.

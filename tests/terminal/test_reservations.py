@@ -46,3 +46,14 @@ def test_a_name_is_free_again_when_its_work_has_failed():
     with reservations.reserved("second", "bill:B-1"):
         assert reservations.is_running("second")
     assert not reservations.is_running("second")
+
+
+def test_a_settlement_at_work_in_two_ways_is_at_work_until_both_are_done():
+    """The shorter one must not call the longer one's settlement abandoned."""
+    reservations = Reservations()
+
+    with reservations.reserved("first", "cancel:first"):
+        with reservations.reserved("first", "remainder:first"):
+            assert reservations.is_running("first")
+        assert reservations.is_running("first")
+    assert not reservations.is_running("first")
