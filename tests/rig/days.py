@@ -2,6 +2,7 @@
 
 python -m tests.rig.days --seeds 0-9999
 python -m tests.rig.days --seeds 17 --history
+python -m tests.rig.days --seeds 0-999 --busy
 python -m tests.rig.days --seeds 0-199 --mutant adopts-over-reversed
 """
 
@@ -19,6 +20,7 @@ from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tests.rig.laws import said_aloud, violations
@@ -48,12 +50,14 @@ class Day:
         return hashlib.sha256(told.encode()).hexdigest()
 
 
-def live(seed: int, kinds: Kinds = REAL, doings: int = DOINGS) -> Day:
+def live(
+    seed: int, kinds: Kinds = REAL, doings: int = DOINGS, *, busy: bool = False
+) -> Day:
     """Live through the day that *seed* decides, and check it."""
     folder = Path(tempfile.mkdtemp(dir=_MEMORY if _MEMORY.is_dir() else None))
     try:
         with overheard() as log:
-            world = World(seed, folder, kinds=kinds)
+            world = World(seed, folder, kinds=kinds, busy=busy)
             try:
                 world.live_through(doings)
                 found = (*violations(world), *said_aloud(world, log.getvalue()))
@@ -70,10 +74,10 @@ def live(seed: int, kinds: Kinds = REAL, doings: int = DOINGS) -> Day:
     return Day(seed, broken, tuple(world.history), fates, ends)
 
 
-def survived(seed: int, kinds: Kinds = REAL, doings: int = DOINGS) -> Day:
+def survived(seed: int, doings: int = DOINGS, *, busy: bool = False) -> Day:
     """Live through a day; a program that breaks down in it has broken a promise."""
     try:
-        return live(seed, kinds, doings)
+        return live(seed, doings=doings, busy=busy)
     except Exception as error:  # noqa: BLE001 - whatever it is, the seed is told
         return Day(seed, (f"breakdown: {error!r}",), ())
 
@@ -98,6 +102,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--doings", type=int, default=DOINGS)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--mutant", choices=[mutant.name for mutant in MUTANTS])
+    parser.add_argument(
+        "--busy", action="store_true", help="far more goes on at once at each terminal"
+    )
     parser.add_argument("--history", action="store_true", help="print what happened")
     asked = parser.parse_args(arguments)
     first, _, last = asked.seeds.partition("-")
@@ -108,10 +115,8 @@ def main(arguments: list[str]) -> int:
     total = Total()
     with ProcessPoolExecutor(asked.jobs) as pool:
         for day in pool.map(
-            survived,
+            partial(survived, doings=asked.doings, busy=asked.busy),
             seeds,
-            [REAL] * len(seeds),
-            [asked.doings] * len(seeds),
             chunksize=8,
         ):
             total.add(day)

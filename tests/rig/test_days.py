@@ -28,6 +28,12 @@ def test_a_day_with_faults_keeps_every_promise(seed: int):
     assert day.history
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_busy_day_with_faults_keeps_every_promise(seed: int):
+    """The cashier, the POS and the worker are at the same settlements at once."""
+    assert live(seed, busy=True).broken == ()
+
+
 def test_a_seed_replays_the_day_exactly():
     """A failing seed would be no use if it failed only once."""
     first, again = live(7), live(7)

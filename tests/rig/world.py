@@ -39,6 +39,8 @@ PIN = b"246810"
 ITEMS = tuple(CATALOGUE.items)
 #: What a doing may come to that is no fault of the program: coded, and told.
 FORESEEN = (TerminalError, SettlementError, ReaderError)
+#: How often something else is done while a message is on its way.
+_USUAL, _BUSY = 0.06, 0.18
 _DEEP = 2  #: so many doings of one terminal inside each other
 #: How long everything may take to come to its end after the weather has calmed down.
 PATIENCE_SWEEPS = 60
@@ -74,7 +76,7 @@ class Event:
 class World:
     """One simulated day, decided by one seed."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a day can differ in, each by name
         self,
         seed: int,
         folder: Path,
@@ -82,8 +84,11 @@ class World:
         kinds: Kinds = REAL,
         terminals: int = 2,
         later_s: float = 0.0,
+        busy: bool = False,
     ) -> None:
+        """Begin the day; *busy*: far more goes on at once, and messages take longer."""
         self.seed = seed
+        self._busy = busy
         self.random = Random(seed)
         self.clock = Clock()
         self.clock.pass_by(later_s)
@@ -221,8 +226,10 @@ class World:
 
     def _meanwhile(self, number: int) -> None:
         """Let somebody else do something while a message is on its way."""
-        if self.random.random() > 0.06:
+        if self.random.random() > (_BUSY if self._busy else _USUAL):
             return
+        if self._busy and self.random.random() < 0.3:
+            self.clock.pass_by(self.random.choice((0.5, 2.0, 10.0, 40.0)))
         other = self.random.choice(self.terminals)
         if other.depth >= _DEEP:
             return
@@ -230,14 +237,19 @@ class World:
             self._do_something(other)
             return
         # The same terminal: what other threads of the daemon may do just then.
-        name, doing = self.random.choice(
-            (
-                ("again", self._again),
-                ("sweep", self._sweep),
-                ("bill-again", self._bill_again),
-                ("cancel", self._cancel),
-            )
+        doings: tuple[tuple[str, Callable[[Terminal], str]], ...] = (
+            ("again", self._again),
+            ("sweep", self._sweep),
+            ("bill-again", self._bill_again),
+            ("cancel", self._cancel),
         )
+        if self._busy:
+            doings += (
+                ("give-back-part", self._give_back_part),
+                ("time", self._time),
+                ("day", self._close_day),
+            )
+        name, doing = self.random.choice(doings)
         self.do(number, lambda: self._told(other, name, doing))
 
     # -- doings ------------------------------------------------------------------
