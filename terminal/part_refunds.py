@@ -70,7 +70,13 @@ class PartRefunds:
         again = replayed(self._journal, key, digest)
         if again is not None:
             return again
-        names = (f"key:{key}", f"cancel:{settlement_id}")
+        # The remainder's name too: the worker may be about to note that nothing is
+        # owed any more, which it found out before this try owes it anew.
+        names = (
+            f"key:{key}",
+            f"cancel:{settlement_id}",
+            f"remainder:{settlement_id}",
+        )
         with self._reservations.reserved(settlement_id, *names):
             again = replayed(self._journal, key, digest)
             if again is not None:
@@ -144,6 +150,10 @@ class PartRefunds:
                 # The centre would not take the first back: nothing else changes.
                 self._owed.end(settlement_id, remainder.REFUSED)
             if record.state is not State.CANCELLED:
+                return
+            if "remainder" not in record.facts["cancelling"]:
+                # That refund was refused, and the whole was taken back afterwards.
+                self._owed.end(settlement_id, remainder.REFUSED)
                 return
             key = remainder.key_of(record.cancel_key)
             if self._journal.key(key) is None:

@@ -21,6 +21,7 @@ from terminal.errors import (
     HolderNeededError,
     RemainderNotOwedError,
     RequestInvalidError,
+    SettlementInFlightError,
 )
 from terminal.remainder import (
     ENDED,
@@ -316,6 +317,62 @@ def test_a_refund_that_is_asked_again_owes_again_over_a_power_cut(counter: Count
     with pytest.raises(KeyboardInterrupt):
         give_back(counter, one, key="again")
     counter.restart()
+    counter.resolve()
+
+    assert states(counter, one) == (State.CANCELLED, State.SETTLED)
+
+
+def refused_and_cut(counter: Counter, one: str) -> None:
+    """Have a refund refused; the power goes before it is noted that nothing is owed."""
+    cancel = counter.centre.cancel
+
+    def refuse(*_given: Any, **_named: Any) -> Any:
+        msg = "今日不能撤销"
+        raise CentreRejectedError(msg)
+
+    def power_cut(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    counter.centre.cancel = refuse  # type: ignore[method-assign] # says no once
+    counter.cashier._part_refunds._pursue = power_cut  # type: ignore[assignment,method-assign] # noqa: SLF001 - dies there
+    with pytest.raises(KeyboardInterrupt):
+        give_back(counter, one)
+    counter.centre.cancel = cancel  # type: ignore[method-assign] # and not again
+    counter.restart()
+
+
+def test_of_a_whole_that_went_back_after_a_refused_part_nothing_is_owed(
+    counter: Counter,
+):
+    """What is taken back then is the whole; the worker looks for no rest of it."""
+    one = settled(counter)
+    refused_and_cut(counter, one)
+
+    status = counter.cashier.cancel(one, key="c", digest="c").status
+    counter.resolve()
+
+    assert status == 200
+    assert states(counter, one) == (State.CANCELLED, None)
+    assert Owed(counter.journal).ids() == ()
+
+
+def test_a_rest_is_not_forgotten_for_what_the_worker_saw_before(counter: Counter):
+    """It saw the refused first try; a second one waits until that is noted."""
+    one = settled(counter)
+    refused_and_cut(counter, one)
+    refunds = counter.cashier._part_refunds  # noqa: SLF001 - the worker's part of it
+    look_up = refunds._looking_up.record  # noqa: SLF001 - to stand between look and note
+
+    def somebody_tries_again(settlement_id: str) -> Any:
+        refunds._looking_up.record = look_up  # type: ignore[method-assign] # noqa: SLF001 - once
+        seen = look_up(settlement_id)
+        with pytest.raises(SettlementInFlightError):
+            give_back(counter, one, key="again")
+        return seen
+
+    refunds._looking_up.record = somebody_tries_again  # type: ignore[method-assign] # noqa: SLF001 - as above
+    refunds.pursue()
+    give_back(counter, one, key="again")
     counter.resolve()
 
     assert states(counter, one) == (State.CANCELLED, State.SETTLED)
