@@ -111,6 +111,10 @@ class PartRefunds:
                 extra={"settlement_id": settlement_id, "code": error.code},
             )
             self._owed.put_off(settlement_id, self._now())
+        except Exception:
+            # A fault of this program: what else waits goes on all the same.
+            log.exception("remainder.broke", extra={"settlement_id": settlement_id})
+            self._owed.put_off(settlement_id, self._now())
 
     def settle(
         self, settlement_id: str, *, patient_pays: Money | None

@@ -23,7 +23,7 @@ from settlement.errors import SettlementError
 from settlement.facts import JsonValue, settlement_from_json, settlement_to_json
 from settlement.journal import Journal
 from settlement.journal_records import Record
-from settlement.lifecycle import State
+from settlement.lifecycle import DOUBTED, State
 from terminal.cashier import Cashier
 from terminal.concluding import reason_of
 
@@ -41,8 +41,9 @@ class ResolverSettings:
     #: may still be on its way. The reversal tombstones it if it comes later still.
     not_found_after_s: float = 3.0
     on_not_found: str = "reverse"  #: or "ask": wait for a person
-    #: So many answers about one settlement that cannot be believed, and a person takes
-    #: over. A centre that is away is no answer: for that the worker waits for ever.
+    #: So many answers about one settlement that cannot be believed, or faults of this
+    #: program over it, and a person takes over. A centre that is away is no answer: for
+    #: that the worker waits for ever.
     quarantine_after: int = 5
 
 
@@ -76,6 +77,7 @@ class Resolver:
         self._again_at: dict[str, float] = {}
         self._wait: dict[str, float] = {}
         self._unbelievable: dict[str, int] = {}
+        self._broke: dict[str, int] = {}  # settlement -> faults of the program met
 
     def start(self) -> None:
         """Begin with whatever the last run left open."""
@@ -92,9 +94,15 @@ class Resolver:
 
     def _work(self) -> None:
         while not self._stopping.is_set():
-            self.sweep()
-            self._cashier.withdraw_visits()
-            self._wake.wait(self._next_wait())
+            try:
+                self.sweep()
+                self._cashier.withdraw_visits()
+                wait_s = self._next_wait()
+            except Exception:
+                # Nothing gets decided any more if the worker ends: it looks again.
+                log.exception("resolve.failed")
+                wait_s = self._settings.idle_s
+            self._wake.wait(wait_s)
             self._wake.clear()
 
     def _next_wait(self) -> float:
@@ -135,6 +143,26 @@ class Resolver:
                 "resolve.later",
                 extra={"settlement_id": record.settlement_id, "code": error.code},
             )
+        except Exception as error:  # noqa: BLE001 - the others are decided all the same
+            self._break(record, error)
+
+    def _break(self, record: Record, error: Exception) -> None:
+        """Tell a fault of this program; after some, leave the item to a person."""
+        where = {"settlement_id": record.settlement_id}
+        log.error("resolve.broke", exc_info=error, extra=where)
+        times = self._broke.get(record.settlement_id, 0) + 1
+        self._broke[record.settlement_id] = times
+        if times < self._settings.quarantine_after or record.state not in DOUBTED:
+            return
+        facts: dict[str, JsonValue] = {
+            "why": "program-fault",
+            "last": type(error).__name__,
+            "times": times,
+        }
+        try:
+            self._journal.advance(record, State.QUARANTINED, facts)
+        except SettlementError as late:
+            log.warning("resolve.later", extra={**where, "code": late.code})
 
     def _doubt(self, record: Record, error: CentreUnknownError) -> None:
         """Count an answer that cannot be believed; after some, call for a person."""
@@ -166,6 +194,7 @@ class Resolver:
             case State.QUARANTINED:
                 # A person has it; when it comes back the answers are counted anew.
                 self._unbelievable.pop(record.settlement_id, None)
+                self._broke.pop(record.settlement_id, None)
             case _:
                 pass
 
@@ -294,5 +323,6 @@ class Resolver:
             self._again_at,
             self._wait,
             self._unbelievable,
+            self._broke,
         ):
             table.pop(settlement_id, None)

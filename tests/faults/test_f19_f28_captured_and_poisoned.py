@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,15 @@ import pytest
 from settlement.claim import VisitKind
 from settlement.lifecycle import State
 from settlement.money import Money
+from terminal.resolver import Resolver, ResolverSettings
 from tests.rig.network import Fate, Sent
 from tests.rig.one_day import OneDay, one_day
+from tests.rig.terminal import PROVINCE, SPECS
+from tests.rig.world import overheard as log_of
 
 MONEY = {"2207", "2102"}
+#: What a message of an error might quote.
+PERSON_CERT_NO = SPECS["v3-jia"].person_cert_no
 
 
 @pytest.fixture
@@ -201,6 +208,70 @@ def test_f28_a_poisoned_item_does_not_hold_up_the_queue(day: OneDay):
     for _ in range(3):
         day.look()
     assert journal.record(stuck.settlement_id).state is State.SETTLED
+
+
+def test_f28_a_fault_of_the_program_does_not_hold_up_the_queue(
+    day: OneDay, monkeypatch: pytest.MonkeyPatch
+):
+    """One item meets it every time: a person takes over, the next goes on."""
+    day.settle(day.bill("B-1"), Fate.ANSWER_LOST)
+    faulty = day.record()
+    find = day.terminal.gateway.find
+
+    def broken(person: str, region: str, visit: str, msgid: str) -> Any:
+        if msgid == faulty.msgid:
+            raise KeyError(PERSON_CERT_NO)
+        return find(person, region, visit, msgid)
+
+    monkeypatch.setattr(day.terminal.gateway, "find", broken)
+    day.settle(day.bill("B-2"), Fate.ANSWER_LOST)
+    healthy = day.record().settlement_id
+    with log_of() as told:
+        for _ in range(10):
+            day.look(seconds=120)
+
+    journal = day.terminal.journal
+    assert journal.record(healthy).state is State.SETTLED
+    stuck = journal.record(faulty.settlement_id)
+    assert stuck.state is State.QUARANTINED
+    assert stuck.facts["quarantined"]["why"] == "program-fault"
+    assert "resolve.broke" in told.getvalue()
+    assert PERSON_CERT_NO not in told.getvalue()
+
+    monkeypatch.undo()
+    day.terminal.cashier.look_again(stuck.settlement_id, reason="program mended")
+    for _ in range(3):
+        day.look()
+    assert journal.record(stuck.settlement_id).state is State.SETTLED
+
+
+def test_f28_the_worker_outlives_a_fault_of_its_own(day: OneDay):
+    """It looks again: an unknown is not left because one look broke down."""
+    looked = threading.Event()
+    looks = iter(("broken",))
+
+    class Breaking(Resolver):
+        def sweep(self) -> None:
+            if next(looks, ""):
+                raise KeyError
+            super().sweep()
+            looked.set()
+
+    day.settle(day.bill(), Fate.ANSWER_LOST)
+    terminal = day.terminal
+    worker = Breaking(
+        cashier=terminal.cashier,
+        journal=terminal.journal,
+        centre=terminal.gateway,
+        profile=PROVINCE,
+        monotonic=time.monotonic,
+        settings=ResolverSettings(idle_s=0.01),
+    )
+    worker.start()
+    try:
+        assert looked.wait(10)
+    finally:
+        worker.stop()
 
 
 def test_f28_nobody_hears_a_late_poison(day: OneDay):

@@ -36,6 +36,7 @@ _STATUS = {
     422: {State.REJECTED, State.REVERSED},
 }
 #: The PIN as a number of its own, and no part of an id that happens to hold it.
+_BROKE = re.compile(r"(resolve|remainder)\.(broke|failed)")
 _PIN = re.compile(rf"(?<![0-9a-fA-F]){PIN.decode()}(?![0-9a-fA-F])")
 
 
@@ -284,7 +285,12 @@ def _remainders(terminal: Terminal, records: tuple[Record, ...]) -> Iterator[Vio
 
 
 def said_aloud(world: World, log: str) -> Iterator[Violation]:
-    """I8: no PIN, number or name in a log; no number or name in clear on the disk."""
+    """I8: no PIN, number or name in a log; no number or name in clear on the disk.
+
+    What the program caught of its own faults is no end that anything comes to (I9).
+    """
+    if _BROKE.search(log):
+        yield Violation("I9", "the worker met a fault of the program")
     if _PIN.search(log):
         yield Violation("I8", "a PIN stands in the log")
     disk = b"".join(
