@@ -452,6 +452,11 @@ TABLE: Mapping[str, Word] = {
         "Not cancelled, the settlement stands. Pay nothing back.",
     ),
     "open_title": Word("待处理的结算", "Open items"),
+    "look_again": Word("重新核对", "Have it looked up again"),
+    "look_again_ask": Word(
+        "为什么现在可以重新核对？请写明原因，它会记入账本。",
+        "Why can it be decided now? The reason goes into the journal.",
+    ),
     "open_empty": Word(
         "没有待处理的结算，一切正常。", "Nothing is open; all is in order."
     ),

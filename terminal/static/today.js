@@ -88,22 +88,29 @@ function askCancel(button) {
   dialog.showModal();
 }
 
-/** Take over a cancellation that was made at the centre, with its reason. */
-async function adopt(button) {
+/** Send what a person decides about a settlement, with the reason; say if it was sent. */
+async function decide(button, what) {
   const reason = busy ? null : window.prompt(button.dataset.ask);
   if (!reason?.trim()) {
-    return;
+    return false;
   }
   await locked(button, async () => {
     warn("");
-    const path = `/api/v1/settlements/${encodeURIComponent(button.dataset.id)}/adopt-cancellation`;
+    const path = `/api/v1/settlements/${encodeURIComponent(button.dataset.id)}/${what}`;
     const answer = await ask("POST", path, { reason: reason.trim().slice(0, 200) });
     if (answer === null) {
       byId("alert").scrollIntoView({ block: "nearest" });
     }
   });
   await refreshPage();
-  await reconcile();
+  return true;
+}
+
+/** Take over a cancellation that was made at the centre. */
+async function adopt(button) {
+  if (await decide(button, "adopt-cancellation")) {
+    await reconcile();
+  }
 }
 
 /** Send the cancellation once; where no answer came, the same key is sent again. */
@@ -198,6 +205,8 @@ if (document.body.dataset.page !== "page") {
       askCancel(button);
     } else if (button?.dataset.action === "adopt") {
       adopt(button);
+    } else if (button?.dataset.action === "look-again") {
+      decide(button, "look-again");
     } else if (button?.dataset.action === "keep" && !busy) {
       dialog.close();
     }

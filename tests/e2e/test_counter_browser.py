@@ -6,6 +6,7 @@ The pictures go to ``var/screenshots``, or to the folder that ``SCREENSHOTS`` na
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import re
 import shutil
@@ -28,9 +29,13 @@ from playwright.sync_api import (
 )
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
+from config.settings import load_settings
 from reader.emulator.pin_keyboard import PinKeyboard
 from reader.emulator.serial_line import serve_pty
 from reader.keys import TEST_ROOT
+from settlement.journal import Journal
+from settlement.lifecycle import State
+from terminal.journal_keys import sealer_to_write
 from terminal.vouchers import demo_voucher
 from tests.e2e.program import ROOT, running_terminal
 
@@ -528,6 +533,59 @@ def test_a_lost_answer_is_shown_as_unknown_until_it_is_decided(counter):
     expect(counter.page.locator("#split.settled, #split.reversed")).to_be_visible(
         timeout=20_000
     )
+
+
+def left_to_a_person(data: Path) -> None:
+    """Leave the undecided settlement in a stopped terminal's journal to a person."""
+    settings = load_settings(environ={"TERMINAL_DATA_DIR": str(data)})
+    journal = Journal.open(
+        settings.journal_file,
+        sealer=sealer_to_write(settings),
+        institution=settings.site.institution_code,
+        terminal_no=settings.site.terminal_no,
+        now=lambda: dt.datetime.now(settings.site.timezone),
+    )
+    (record,) = journal.open_items()
+    if record.state is State.SENDING:
+        record = journal.advance(record, State.UNKNOWN, {"why": "stopped"})
+    journal.advance(record, State.QUARANTINED, {"why": "unbelievable-answers"})
+    journal.close()
+
+
+def test_what_waits_for_a_person_is_looked_up_again_at_his_word(
+    browser, folder, tmp_path
+):
+    """With a reason it goes back to the worker, which ends it; without one it stays."""
+    with running_terminal(tmp_path) as url:
+        context = browser.new_context(viewport=WINDOW)
+        counter = Counter(context.new_page(), url, folder)
+        counter.quoted()
+        assert counter.page.evaluate(ARM_FAULT, "2207") == HTTPStatus.ACCEPTED
+        counter.lose_every_look_up()
+        counter.type_pin()
+        counter.press("Enter")
+        counter.card_is("verified")
+        counter.press("F8")
+        expect(counter.page.locator("#split.unknown")).to_be_visible(timeout=15_000)
+        context.close()
+    left_to_a_person(tmp_path / "data")
+    with running_terminal(tmp_path) as url:
+        context = browser.new_context(viewport=WINDOW)
+        counter = Counter(context.new_page(), url, folder)
+        counter.open("/open")
+        again = counter.page.locator("[data-action=look-again]")
+        expect(again).to_contain_text("重新核对")
+        counter.picture("quarantined", whole=True)
+
+        counter.page.once("dialog", lambda asked: asked.accept(" "))
+        again.click()
+        expect(again).to_be_visible()
+        counter.page.once("dialog", lambda asked: asked.accept("线路已修复"))
+        again.click()
+
+        expect(counter.page.locator(".empty")).to_be_visible(timeout=20_000)
+        assert counter.console == []
+        context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

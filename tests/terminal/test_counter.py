@@ -633,6 +633,16 @@ def test_open_items_say_state_age_what_is_known_and_what_to_do(counter):
     assert "1 笔待处理" in text_of(counter.get("/"))
 
 
+@pytest.mark.parametrize("state", [State.UNKNOWN, State.QUARANTINED])
+def test_only_what_waits_for_a_person_can_be_given_back(counter, state):
+    """The worker has the others in hand already."""
+    stands(counter, state, amounts=None)
+
+    html = counter.get("/open")
+
+    assert ('data-action="look-again"' in html) is (state is State.QUARANTINED)
+
+
 def test_today_lists_amounts_and_marks_sample_policies(counter):
     """A list of figures of an unverified pack says so too."""
     stands(counter, State.SETTLED, problem=None)
