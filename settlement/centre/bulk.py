@@ -14,7 +14,6 @@ from sqlalchemy import (
     ColumnClause,
     Select,
     Table,
-    Text,
     bindparam,
     column,
     func,
@@ -24,7 +23,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSON
 
 from settlement.centre.book import Page
 
@@ -33,8 +32,6 @@ Rows = Mapping[Table, Sequence[Row]]
 
 #: Counted by the database itself.
 _SERIAL = "seq"
-#: The parameter of ``statement``.
-TOLD = "told"
 
 
 def write(page: Page, rows: Rows) -> None:
@@ -62,39 +59,43 @@ def _insert(table: Table) -> tuple[tuple[str, ...], str]:
 
 
 def _write_as_one(page: Page, rows: Rows) -> None:
-    told = {table.name: list(map(dict, ours)) for table, ours in rows.items()}
-    page.connection.execute(statement(tuple(rows)), {TOLD: told})
+    told = {table: list(map(dict, ours)) for table, ours in rows.items() if ours}
+    named = {table.name: ours for table, ours in told.items()}
+    page.connection.execute(statement(tuple(told)), named)
 
 
 @cache
 def statement(tables: tuple[Table, ...]) -> Select[int]:
-    """Return what takes every table's rows out of one document and inserts them.
+    """Return what takes each table's rows out of a document of its own.
 
-    The document is the parameter ``TOLD``: lists of rows by the tables' names. The
-    statement does not depend on how many there are, so PostgreSQL plans it once.
+    The documents are the parameters, JSON lists of rows, by the tables' names. The
+    statement does not depend on how many rows there are, so PostgreSQL plans it once.
     """
     inserted = [_inserted(table) for table in tables]
     return select(literal(1)).add_cte(*inserted)
 
 
-def written_out(tables: tuple[Table, ...], document: str) -> str:
-    """Return ``statement`` as text, with an expression where the document goes.
+def written_out(documents: Mapping[Table, str]) -> str:
+    """Return ``statement`` as text, with expressions where its documents go.
 
     For whoever wants to time it without Python around it.
     """
-    compiled = statement(tables).compile(dialect=postgresql.dialect())  # type: ignore[no-untyped-call] # SQLAlchemy leaves it untyped
+    asked = statement(tuple(documents))
+    compiled = asked.compile(dialect=postgresql.dialect())  # type: ignore[no-untyped-call] # SQLAlchemy leaves it untyped
+    told = {table.name: expression for table, expression in documents.items()}
     text = str(compiled)
     for name, value in compiled.params.items():
-        text = text.replace(f"%({name})s", document if name == TOLD else f"'{value}'")
+        text = text.replace(f"%({name})s", told.get(name, f"'{value}'"))
     return text
 
 
 def _inserted(table: Table) -> CTE:
     # Bare names: past 4 KiB the driver would read the statement anew each time.
+    # Plain JSON: to make JSONB of it costs the server more than to read it once.
     names = _names(table)
-    ours = bindparam(TOLD, type_=JSONB).op("->")(literal(table.name, Text))
-    a_row = literal_column(f"NULL::{table.name}", type_=JSONB)
-    rows = func.jsonb_populate_recordset(a_row, ours).table_valued(*names)
+    a_row = literal_column(f"NULL::{table.name}", type_=JSON)
+    ours = bindparam(table.name, type_=JSON)
+    rows = func.json_populate_recordset(a_row, ours).table_valued(*names)
     told = select(*map(_bare, names)).select_from(rows)
     return insert(table).from_select(list(names), told).cte(f"new_{table.name}")
 

@@ -28,6 +28,8 @@ CREATE TABLE IF NOT EXISTS entry (
 """
 #: Of a journal that is proven: three entries each.
 SETTLEMENTS = 10_000
+#: What a proof reads: the chain, and all that must agree with it.
+PROVEN = ("entry", "idempotency_key", "posting", "answer", "intent", "personal_hash")
 #: As large as the facts of an ordinary settlement.
 _FACTS = {"filler": "x" * 600}
 
@@ -82,13 +84,25 @@ def verify_rows(folder: Path) -> Figure:
 
     ours, reference, _ = in_turns(lambda: verify(path, sealer), read_and_hash, each=1)
     per_row = ours / proven.entries / NS_PER_US
+    all_rows = _rows_of(path) / proven.entries
     return Goal(5, of_value=True).figure(
         "journal.verify_us",
         "us",
         per_row,
         reference / proven.entries / NS_PER_US,
-        f"a row read and hashed once ({1_000_000 / per_row:,.0f} rows/s are proven)",
+        f"an entry read and hashed once ({1_000_000 / per_row:,.0f} entries/s are "
+        f"proven, {1_000_000 / per_row * all_rows:,.0f} rows/s of all its tables)",
     )
+
+
+def _rows_of(path: Path) -> int:
+    """Count the rows of every table that a proof looks at."""
+    count = 0
+    with closing(sqlite3.connect(path)) as db:
+        for table in PROVEN:
+            (rows,) = db.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - a name of ours
+            count += int(rows)
+    return count
 
 
 def _bytes_of_a_settlement(folder: Path) -> int:
