@@ -34,6 +34,7 @@ from tests.faults.test_f16_corrupted_journal import (
     told,
     written,
 )
+from tests.rig.crashes import shimmed
 from tests.rig.days import caught
 from tests.rig.mutants import MUTANTS
 from tests.settlement.test_journal import open_at
@@ -54,13 +55,15 @@ class Part:
     violations: int
 
 
-def days(count: int) -> Part:
+def days(count: int, *, busy: bool = False) -> Part:
     """Live through *count* simulated days."""
-    said = _run("tests.rig.days", "--seeds", f"0-{count - 1}")
+    said = _run("tests.rig.days", "--seeds", f"0-{count - 1}", *["--busy"] * busy)
     fates = ", ".join(f"{name} {number}" for name, number in said["fates"].items())
     ends = ", ".join(f"{name} {n}" for name, n in said["settlements"].items())
     return Part(
-        "Simulated days",
+        "Busy days: more goes on at once at each terminal"
+        if busy
+        else "Simulated days",
         "I1 to I6, I8 and I9 at the end of every day",
         (
             f"{said['days']} days, seeds 0 to {count - 1}, in {said['seconds']} s",
@@ -129,6 +132,25 @@ def crashes(sample: int) -> Part:
             f"deaths in a recovery: {nested}",
             *broken[:20],
         ),
+        violations,
+    )
+
+
+def rotations() -> Part:
+    """Die at every write of a change of keys: of the first and of a later one."""
+    lines: list[str] = []
+    violations = 0
+    for before, which in ((0, "the first"), (1, "a later one")):
+        done = shimmed(["--before", str(before)], "tests.faults.rotating_keys")
+        *broken, counts = done.stdout.splitlines()
+        said = json.loads(counts)
+        violations += said["violations"]
+        lines.append(f"{which}: {said['writes']} writes, {said['points']} deaths")
+        lines += broken[:20]
+    return Part(
+        "New keys for a journal",
+        "killed, torn or without power at any write: everything sealed opens",
+        tuple(lines),
         violations,
     )
 
@@ -280,8 +302,10 @@ def main(arguments: list[str]) -> int:
         planted_bugs,
         lambda: spoilt_journals(asked.spoilt),
         lambda: crashes(asked.sample),
+        rotations,
         lambda: contention(asked.seconds, "sqlite"),
         lambda: contention(asked.seconds, "postgresql"),
+        lambda: days(asked.days // 5, busy=True),
         lambda: days(asked.days),
     ):
         part = make()

@@ -183,7 +183,7 @@ def _in_the_child(
     folder: Path, what: str, writing: int, fault: tuple[int, int, int]
 ) -> None:
     at, how, seed = fault
-    shim = ctypes.CDLL(os.environ[_ENV])
+    shim = watching()
     broken: tuple[str, ...] = ()
     try:
         disk = folder / "terminals"
@@ -208,6 +208,11 @@ def _in_the_child(
         broken = (f"{what}: {traceback.format_exc()}",)
     os.write(writing, json.dumps({"counted": counted, "broken": broken}).encode())
     os._exit(0)
+
+
+def watching() -> ctypes.CDLL:
+    """Return the shim that this process runs under."""
+    return ctypes.CDLL(os.environ[_ENV])
 
 
 def _starts(folder: Path) -> int:
@@ -310,8 +315,10 @@ class _scratch:  # noqa: N801 - used as a block
         shutil.rmtree(self._path, ignore_errors=True)
 
 
-def shimmed(arguments: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run this module in a process whose C library is watched.
+def shimmed(
+    arguments: list[str], module: str = "tests.rig.crashes"
+) -> subprocess.CompletedProcess[str]:
+    """Run *module* in a process whose C library is watched.
 
     Raises:
         FileNotFoundError: there is no C compiler.
@@ -324,7 +331,7 @@ def shimmed(arguments: list[str]) -> subprocess.CompletedProcess[str]:
         )
         environment = os.environ | {"LD_PRELOAD": str(shim), _ENV: str(shim)}
         return subprocess.run(
-            [sys.executable, "-m", "tests.rig.crashes", *arguments],
+            [sys.executable, "-m", module, *arguments],
             env=environment,
             cwd=Path(__file__).parents[2],
             capture_output=True,
