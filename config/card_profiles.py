@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -102,7 +102,7 @@ def _profile(name: str, table: Table) -> Profile:
         spec_prefixes=table.texts("spec_prefixes", empty=True),
         region_prefixes=table.texts("region_prefixes") if has_regions else (),
         environment=_hex(table, "environment"),
-        default_algorithm=_number(table, "default_algorithm", Algorithm),
+        default_algorithm=_number(table, "default_algorithm", tuple(Algorithm)),
         province_suffix=_hex(table, "province_suffix").hex(),
         city_suffix=_hex(table, "city_suffix").hex(),
         card_draws_challenges=table.flag("card_draws_challenges"),
@@ -243,9 +243,8 @@ def _card(row: Table) -> CardSpec:
     return spec
 
 
-def _number(row: Table, key: str, allowed: Iterable[int]) -> int:
+def _number(row: Table, key: str, known: Collection[int]) -> int:
     value = row.whole(key)
-    known = tuple(allowed)
     if value not in known:
         row.refuse(key, f"must lie between {min(known)} and {max(known)}")
     return value

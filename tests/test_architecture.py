@@ -137,12 +137,18 @@ class Import:
 
 
 @cache
+def modules() -> dict[str, Path]:
+    """List every module of the program by its dotted name, with its file."""
+    paths = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
+    return {dotted(path): path for path in [*paths, ROOT / "run_terminal.py"]}
+
+
+@cache
 def sources() -> dict[str, ast.Module]:
     """Parse every module of the program, by its dotted name."""
-    paths = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
     return {
-        dotted(path): ast.parse(path.read_text(encoding="utf-8"))
-        for path in [*paths, ROOT / "run_terminal.py"]
+        module: ast.parse(path.read_text(encoding="utf-8"))
+        for module, path in modules().items()
     }
 
 
@@ -178,7 +184,7 @@ def _named(node: ast.AST) -> list[str]:
     return []
 
 
-@pytest.mark.parametrize("module", sources())
+@pytest.mark.parametrize("module", modules())
 def test_arrows_between_the_rooms_point_one_way(module):
     """Settlement and reader know nobody, config knows their types, terminal all."""
     room = module.partition(".")[0]
@@ -248,7 +254,7 @@ def test_the_core_calls_no_clock_and_no_disk(module):
     assert calls == ({"exec"} if module in MAKES_CODE else set())
 
 
-@pytest.mark.parametrize("module", [m for m in sources() if m.startswith("settlement")])
+@pytest.mark.parametrize("module", [m for m in modules() if m.startswith("settlement")])
 def test_money_is_never_a_float(module):
     """A binary fraction cannot hold a fen; ``round`` would be a second rounding."""
     calls = {

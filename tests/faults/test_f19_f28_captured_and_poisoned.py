@@ -18,8 +18,9 @@ from settlement.money import Money
 from terminal.resolver import Resolver, ResolverSettings
 from tests.rig.network import Fate, Sent
 from tests.rig.one_day import OneDay, one_day
-from tests.rig.terminal import PROVINCE, SPECS
+from tests.rig.terminal import PROVINCE
 from tests.rig.world import overheard as log_of
+from tests.shipped import SPECS
 
 MONEY = {"2207", "2102"}
 #: What a message of an error might quote.

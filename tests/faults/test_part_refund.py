@@ -34,7 +34,8 @@ from terminal.remainder import (
 )
 from tests.rig.network import Fate
 from tests.rig.one_day import one_day
-from tests.stories.counter import CATALOGUE, Counter, a_bill
+from tests.shipped import CATALOGUE
+from tests.stories.counter import Counter, a_bill
 
 HALF = PartRefund("B-1-R", (Kept(1, Fraction(1)),))
 

@@ -22,7 +22,8 @@ from reader.link import Link
 from reader.links.emulator import EmulatedSlot, EmulatorLink
 from reader.person_number import check_character
 from reader.session import CardSession
-from tests.reader.cards import DECK, a_card, read
+from tests.reader.cards import a_card, read
+from tests.shipped import SPECS as DECK
 
 COUNT = int(os.environ.get("FUZZ_COUNT", "1500"))
 SEED = int(os.environ.get("FUZZ_SEED", "20261123"))

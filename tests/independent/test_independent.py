@@ -17,7 +17,7 @@ from typing import NamedTuple
 import pytest
 
 from config.exam import read_cases
-from config.packs import CASES_SUFFIX, load_packs
+from config.packs import CASES_SUFFIX
 from settlement.claim import Claim
 from settlement.columns import columns_of, split_columns
 from settlement.engine import program_of
@@ -35,6 +35,7 @@ from tests.independent.sides import (
     is_settled,
 )
 from tests.settlement.claims import PACKS
+from tests.shipped import PACKS as SHIPPED
 
 COUNT = int(os.environ.get("INDEPENDENT_COUNT", "1200"))
 SEED = int(os.environ.get("INDEPENDENT_SEED", "20261123"))
@@ -42,7 +43,6 @@ SEED = int(os.environ.get("INDEPENDENT_SEED", "20261123"))
 A_PACK, A_LONG_PACK = 20, 250
 #: Above this many bills all processors are put to work.
 MANY = 20_000
-SHIPPED = load_packs(PACKS)
 #: Differences told in full; the others are counted.
 TOLD = 10
 

@@ -15,7 +15,6 @@ from random import Random
 
 import pytest
 
-from config.packs import load_packs
 from settlement.claim import Accumulators, Claim, VisitKind
 from settlement.engine import program_of, settle
 from settlement.explain import check
@@ -35,10 +34,9 @@ from tests.independent.random_packs import (
     simple_pack,
     two_pass_pack,
 )
-from tests.settlement.claims import PACKS
+from tests.shipped import PACKS as SHIPPED
 
 SEED = 20261123
-SHIPPED = load_packs(PACKS)
 RANDOM_PACKS = 30
 BILLS = 8
 NAMES = [*(pack.id.name for pack in SHIPPED), *map(str, range(RANDOM_PACKS))]

@@ -20,7 +20,8 @@ from terminal.views import CardState
 from tests.pcsc.service import PcscService
 from tests.pcsc.waiting import CARD_SLOT, PSAM_SLOT, a_link, wait_until
 from tests.reader.cards import a_card
-from tests.terminal.desk_world import NOW, PIN, PROFILES, open_session, typed
+from tests.shipped import PROFILES
+from tests.terminal.desk_world import NOW, PIN, open_session, typed
 
 #: pcscd looks at a reader without interrupts every 400 ms; the rest is ours.
 SERVICE_LOOKS_S, SHOWN_S, BACK_S, READ_S = 0.4, 0.5, 5.0, 2.0

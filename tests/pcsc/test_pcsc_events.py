@@ -15,7 +15,8 @@ from reader.links.supervised import SupervisedPcscLink
 from reader.watch import SlotEvent, SlotState, SlotWatch
 from tests.pcsc.service import PcscService
 from tests.pcsc.waiting import a_link, holds, wait_until
-from tests.reader.cards import DECK, a_card, read
+from tests.reader.cards import a_card, read
+from tests.shipped import SPECS as DECK
 
 #: pcscd looks at a reader without interrupts every 400 ms; the rest is ours.
 SERVICE_LOOKS_S, TOLD_S, BACK_S = 0.4, 0.5, 5.0

@@ -16,7 +16,8 @@ from reader.errors import (
 from reader.links.supervised import SupervisedPcscLink
 from tests.pcsc.service import PcscService
 from tests.pcsc.waiting import a_link, holds, wait_until
-from tests.reader.cards import DECK, a_card, read
+from tests.reader.cards import a_card, read
+from tests.shipped import SPECS as DECK
 
 PIN = b"246810"
 

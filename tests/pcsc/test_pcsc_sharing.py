@@ -17,7 +17,8 @@ from reader.errors import CardRemovedError, ReaderBusyError
 from reader.links.supervised import SupervisedPcscLink
 from tests.pcsc.service import PcscService
 from tests.pcsc.waiting import a_link, holds, wait_until
-from tests.reader.cards import DECK, a_card, read
+from tests.reader.cards import a_card, read
+from tests.shipped import SPECS as DECK
 
 OTHER = Path(__file__).with_name("other_program.py")
 #: Twice the time that another program may take, and a start of the card process.

@@ -8,7 +8,6 @@ import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from config.card_profiles import load_deck, load_profiles
 from reader.emulator.cos import CardOs
 from reader.emulator.deck import CardSpec, build_card
 from reader.keys import KeyProvider
@@ -18,11 +17,11 @@ from reader.listed import Acceptance
 from reader.profile import Profile
 from reader.session import CardSession, read_card
 from tests.reader.ways import Hand, InProcess, Way
+from tests.shipped import PROFILES
+from tests.shipped import SPECS as DECK
 
 CARDS = Path(__file__).parents[2] / "config" / "cards"
-PROFILES = load_profiles(CARDS)
 PROVINCE, V3, V2, V1 = PROFILES
-DECK = {spec.card_id: spec for spec in load_deck(CARDS)}
 NOW = dt.datetime(2026, 11, 23, 9, 0, tzinfo=dt.UTC)
 
 #: The way the running test goes; the session suite changes it.

@@ -11,7 +11,8 @@ import pytest
 from config.card_profiles import load_deck, load_profiles
 from reader.errors import ProfileError
 from reader.profile import Sensitivity
-from tests.reader.cards import CARDS, PROFILES, PROVINCE, V1, V2, V3
+from tests.reader.cards import CARDS, PROVINCE, V1, V2, V3
+from tests.shipped import PROFILES
 
 Change = Callable[[str], str]
 

@@ -10,7 +10,8 @@ from reader.emulator.cos import CardOs
 from reader.keys import CardContext, Question, TestKeys
 from reader.profile import Profile
 from reader.proof import CHALLENGE_BYTES
-from tests.reader.cards import DECK, V2, V3, a_card
+from tests.reader.cards import V2, V3, a_card
+from tests.shipped import SPECS as DECK
 
 PIN_BLOCK = bytearray.fromhex("246810")
 SOURCE = bytes(CHALLENGE_BYTES)

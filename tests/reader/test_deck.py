@@ -7,7 +7,9 @@ import pytest
 from reader.codec import card_no_check
 from reader.emulator.deck import CardSpec
 from reader.errors import CardDataError, CardExpiredError
-from tests.reader.cards import DECK, PROFILES, a_card, a_slot, read
+from tests.reader.cards import a_card, a_slot, read
+from tests.shipped import PROFILES
+from tests.shipped import SPECS as DECK
 
 #: GB 11643: weights and check characters of 公民身份号码.
 WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)

@@ -19,7 +19,8 @@ from reader.files import (
     split_records,
 )
 from reader.profile import CardFile, Coding, Element, Structure
-from tests.reader.cards import PROFILES, V1, V2, V3
+from tests.reader.cards import V1, V2, V3
+from tests.shipped import PROFILES
 
 #: What the padding of each coding leaves of an element: nothing.
 NOTHING = {

@@ -25,7 +25,8 @@ from reader.errors import (
 from reader.greeting import card_factor
 from reader.keys import TestKeys
 from reader.links.emulator import EmulatedSlot, EmulatorLink
-from tests.reader.cards import DECK, Wire, a_card, a_slot, read
+from tests.reader.cards import Wire, a_card, a_slot, read
+from tests.shipped import SPECS as DECK
 
 PIN = b"246810"
 

@@ -18,7 +18,8 @@ from reader.errors import (
 from reader.listed import Acceptance, ListedCards
 from reader.profile import Profile, Structure
 from reader.session import CardSession
-from tests.reader.cards import PROFILES, V2, V3, Wire, a_card, a_slot, read
+from tests.reader.cards import V2, V3, Wire, a_card, a_slot, read
+from tests.shipped import PROFILES
 
 PIN = b"246810"
 SERIAL, NUMBER = "990100D1560000050000000100000002", "A12345674"

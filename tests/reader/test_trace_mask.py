@@ -24,7 +24,9 @@ from reader.links.recording import Written, recording
 from reader.links.replay import ReplayedKeys, ReplayLink
 from reader.session import CardSession
 from reader.trace_mask import TraceMask
-from tests.reader.cards import DECK, NOW, PROFILES, V2, V3, a_card, read
+from tests.reader.cards import NOW, V2, V3, a_card, read
+from tests.shipped import PROFILES
+from tests.shipped import SPECS as DECK
 
 PIN = b"246810"
 #: Somebody whose data are not the vectors of the profiles.

@@ -54,9 +54,10 @@ from terminal.resolver import Resolver, ResolverSettings
 from terminal.views import CardState, CardView
 from tests.rig.clock import ZONE
 from tests.rig.laws import CentreRow, rows_of
-from tests.rig.terminal import CATALOGUE, KEY, PACKS, REGION, SITE, pack_on, reconcile
+from tests.rig.terminal import KEY, REGION, SITE, pack_on, reconcile
 from tests.rig.world import FORESEEN
 from tests.settlement.centre.postgresql import start
+from tests.shipped import CATALOGUE, PACKS
 
 PERSONS = 50
 TERMINALS = 8

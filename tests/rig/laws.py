@@ -24,8 +24,9 @@ from settlement.journal_records import Record
 from settlement.lifecycle import FINAL, OPEN, State, may_go
 from settlement.seal import Sealer
 from terminal.remainder import id_of
-from tests.rig.terminal import KEY, SPECS, Terminal
+from tests.rig.terminal import KEY, Terminal
 from tests.rig.world import HOLDERS, PIN, World
+from tests.shipped import SPECS
 
 #: What a caller is told, by where the settlement stands then.
 _STATUS = {

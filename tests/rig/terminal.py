@@ -9,10 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from config.card_profiles import load_deck, load_profiles
-from config.catalogue import load_catalogue
 from config.credentials import Accepted
-from config.packs import load_packs, pack_for
+from config.packs import pack_for
 from config.provinces import load_province
 from reader.credential import CertificateType
 from reader.emulator.deck import build_card
@@ -40,15 +38,12 @@ from terminal.site import Site
 from terminal.views import SettlementView
 from tests.rig.clock import DAWN, ZONE, Clock, TerminalClock
 from tests.rig.network import Network, SimWire
+from tests.shipped import CATALOGUE, PACKS, PROFILES, SPECS
 
 CONFIG = Path(__file__).parents[2] / "config"
 REGION = "230800"
 INSTITUTION = "H99010000001"
-PACKS = load_packs(CONFIG / "packs")
-PROFILES = load_profiles(CONFIG / "cards")
 PROVINCE = load_province()
-SPECS = {spec.card_id: spec for spec in load_deck(CONFIG / "cards")}
-CATALOGUE = load_catalogue(CONFIG / "catalogue" / "sample.toml")
 KEY = bytes(range(32))
 _ALWAYS = tuple(Accepted(kind, DAWN.date(), None) for kind in CertificateType)
 

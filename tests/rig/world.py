@@ -31,7 +31,8 @@ from terminal.log import JsonLines
 from terminal.remainder import Kept, PartRefund
 from tests.rig.clock import DAWN, Clock, PowerCut
 from tests.rig.network import WEATHERS, Network
-from tests.rig.terminal import CATALOGUE, CONFIG, PACKS, REAL, REGION, Kinds, Terminal
+from tests.rig.terminal import CONFIG, REAL, REGION, Kinds, Terminal
+from tests.shipped import CATALOGUE, PACKS
 
 #: Holders who can be settled for; the others of the deck are refused by their card.
 HOLDERS = ("v3-jia", "v2-yi", "v3-poor", "v3-rare", "v1-xin")

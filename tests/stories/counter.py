@@ -14,10 +14,8 @@ from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
-from config.card_profiles import load_deck, load_profiles
-from config.catalogue import load_catalogue
 from config.credentials import Accepted
-from config.packs import load_packs, pack_for
+from config.packs import pack_for
 from config.provinces import load_province
 from reader.credential import CertificateType
 from reader.emulator.deck import build_card
@@ -42,19 +40,14 @@ from terminal.desk import CardDesk, DeskSettings
 from terminal.resolver import Resolver, ResolverSettings
 from terminal.site import Site
 from terminal.views import CardState, SettlementView
+from tests.shipped import CATALOGUE, PACKS, PROFILES, SPECS
 from tests.terminal.small_centre import SmallCentre
 
-CONFIG = Path(__file__).parents[2] / "config"
 ZONE = dt.timezone(dt.timedelta(hours=8))
 DAY = dt.datetime(2026, 11, 23, 9, 30, tzinfo=ZONE)
 PIN = b"246810"
 #: Every credential, on every day.
 ALWAYS = tuple(Accepted(kind, dt.date(2020, 1, 1), None) for kind in CertificateType)
-
-
-PACKS = load_packs(CONFIG / "packs")
-PROFILES = load_profiles(CONFIG / "cards")
-CATALOGUE = load_catalogue(CONFIG / "catalogue" / "sample.toml")
 
 
 class Clock:
@@ -97,7 +90,7 @@ class Counter:
         self.slot = slot or EmulatedSlot()
         self.profiles = PROFILES
         self.province = load_province()
-        self.specs = specs = load_deck(CONFIG / "cards")
+        self.specs = specs = tuple(SPECS.values())
         self.deck = Deck(
             self.slot,
             [(s.card_id, s.label, build_card(s, self.profiles)) for s in specs],

@@ -15,7 +15,8 @@ from click.testing import CliRunner, Result
 from run_terminal import main
 from settlement.money import Money
 from terminal.replay.journal_claims import SettledClaims
-from tests.stories.counter import CONFIG, DAY, Counter, a_bill
+from tests.shipped import CONFIG
+from tests.stories.counter import DAY, Counter, a_bill
 
 PACK = CONFIG / "packs" / "heilongjiang-jiamusi" / "resident-2018.toml"
 YEAR = ("--from", "2026-01-01", "--to", "2026-12-31")

@@ -7,9 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-from config.card_profiles import load_deck, load_profiles
 from reader.credential import Credential
 from reader.emulator.cos import CardOs
 from reader.emulator.deck import build_card
@@ -21,10 +19,8 @@ from reader.pin import PinEntry, TypedPin
 from reader.session import CardSession, read_card
 from terminal.desk import CardDesk, DeskSettings
 from terminal.views import CardState, CardView
+from tests.shipped import PROFILES, SPECS
 
-CARDS = Path(__file__).parents[2] / "config" / "cards"
-PROFILES = load_profiles(CARDS)
-SPECS = {spec.card_id: spec for spec in load_deck(CARDS)}
 NOW = dt.datetime(2026, 11, 23, 9, 30, tzinfo=dt.UTC)
 PIN, WRONG = b"246810", b"135791"
 #: Short, so that no test waits for what a counter waits for.

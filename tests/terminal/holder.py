@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
-from pathlib import Path
 
-from config.card_profiles import load_profiles
 from reader.files import Values
 from reader.profile import CardFile, Structure
 from settlement.centre.port import Coverage, Person
@@ -19,9 +17,9 @@ from terminal.card_files import (
     HolderRecord,
     Standing,
 )
+from tests.shipped import PROFILES
 
-CARDS = Path(__file__).parents[2] / "config" / "cards"
-PROFILE = next(p for p in load_profiles(CARDS) if p.name == "v3")
+PROFILE = next(p for p in PROFILES if p.name == "v3")
 NAME, CERT_NO, CARD_NO = "测试甲", "990100198001010018", "A12345674"
 SERIAL = "990100D1560000050000000100000002"
 JPEG = b"\xff\xd8\xff\xe0\xff\xd9"

@@ -34,7 +34,8 @@ from terminal import key_seal
 from terminal.card_parts import CardParts, build_card_parts
 from terminal.commands.emulate import SM_APPLICATION, emulated_psam
 from terminal.errors import TraceFileError
-from tests.terminal.desk_world import NOW, PIN, PROFILES, SPECS, a_card
+from tests.shipped import PROFILES, SPECS
+from tests.terminal.desk_world import NOW, PIN, a_card
 
 SPEC = SPECS["v3-jia"]
 

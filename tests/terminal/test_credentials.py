@@ -30,7 +30,7 @@ from terminal.errors import (
 from terminal.views import CardState, CardView
 from terminal.voucher_window import DemoVouchers
 from terminal.vouchers import VoucherService, demo_voucher
-from tests.reader.cards import DECK
+from tests.shipped import SPECS as DECK
 
 DAY = dt.datetime(2026, 11, 23, 9, 30, tzinfo=dt.UTC)
 ALWAYS = tuple(Accepted(kind, dt.date(2020, 1, 1), None) for kind in CertificateType)

@@ -26,7 +26,8 @@ from terminal.commands.doctor_finding import Finding, Verdict
 from terminal.commands.doctor_storage import look_at_disk, look_at_journal
 from terminal.disk_room import Room
 from tests.certificates import certificate
-from tests.settlement.centre.counter import CATALOGUE, KEYS, SHIPPED
+from tests.settlement.centre.counter import CATALOGUE, KEYS
+from tests.shipped import PACKS as SHIPPED
 
 ZONE = dt.timezone(dt.timedelta(hours=8))
 

@@ -14,7 +14,6 @@ from typing import Any, Protocol
 
 from flask import Flask
 
-from config.packs import load_packs
 from settlement.catalogue import Catalogue, CatalogueItem, Restriction
 from settlement.centre import gate
 from settlement.centre.book import Book
@@ -32,10 +31,9 @@ from settlement.claim import (
 )
 from settlement.money import Money
 from settlement.policy import Pack
+from tests.shipped import PACKS as SHIPPED
 
 KEYS = Secrets("test-access-key", "test-secret-key")
-PACKS = Path(__file__).parents[3] / "config" / "packs"
-SHIPPED = load_packs(PACKS)
 REGION = "230800"
 INSTITUTION = "H99010000001"
 NOON = dt.datetime(2026, 3, 2, 12, 0, 0, tzinfo=dt.UTC)

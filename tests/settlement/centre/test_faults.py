@@ -36,14 +36,8 @@ from settlement.centre.server import create_centre
 from settlement.centre.serving import listen
 from settlement.claim import FeeLine, Insurance, ItemClass, Tier, VisitKind
 from settlement.money import Money
-from tests.settlement.centre.counter import (
-    CATALOGUE,
-    FIRST,
-    INSTITUTION,
-    KEYS,
-    REGION,
-    SHIPPED,
-)
+from tests.settlement.centre.counter import CATALOGUE, FIRST, INSTITUTION, KEYS, REGION
+from tests.shipped import PACKS as SHIPPED
 
 ZONE = dt.timezone(dt.timedelta(hours=8))
 PRICE = Money(4000)

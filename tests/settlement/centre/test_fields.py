@@ -24,15 +24,9 @@ from settlement.centre.wire import Late
 from settlement.claim import Tier, VisitKind
 from settlement.nhsa import AMOUNTS, Infno
 from settlement.reconcile import Booked, groups, rows
-from tests.settlement.centre.counter import (
-    CATALOGUE,
-    FIRST,
-    INSTITUTION,
-    KEYS,
-    REGION,
-    SHIPPED,
-)
+from tests.settlement.centre.counter import CATALOGUE, FIRST, INSTITUTION, KEYS, REGION
 from tests.settlement.centre.test_faults import _msgid, _order, now
+from tests.shipped import PACKS as SHIPPED
 
 
 @dataclass

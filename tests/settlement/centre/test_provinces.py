@@ -30,15 +30,9 @@ from settlement.centre.serving import listen
 from settlement.claim import Tier
 from settlement.money import Money
 from settlement.reconcile import Booked, groups, rows
-from tests.settlement.centre.counter import (
-    CATALOGUE,
-    FIRST,
-    INSTITUTION,
-    KEYS,
-    REGION,
-    SHIPPED,
-)
+from tests.settlement.centre.counter import CATALOGUE, FIRST, INSTITUTION, KEYS, REGION
 from tests.settlement.centre.test_faults import ZONE, _msgid, _order, now
+from tests.shipped import PACKS as SHIPPED
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.toml"))
 AT = dt.datetime(2026, 11, 24, 9, 30, tzinfo=ZONE)

@@ -23,15 +23,9 @@ from settlement.centre.server import create_centre
 from settlement.centre.serving import listen
 from settlement.claim import Tier
 from settlement.seal import Sealer
-from tests.settlement.centre.counter import (
-    CATALOGUE,
-    FIRST,
-    INSTITUTION,
-    KEYS,
-    REGION,
-    SHIPPED,
-)
+from tests.settlement.centre.counter import CATALOGUE, FIRST, INSTITUTION, KEYS, REGION
 from tests.settlement.centre.test_faults import ZONE, _msgid, _order
+from tests.shipped import PACKS as SHIPPED
 
 VAULT = Sealer(bytes(range(32)))
 HERE = Institution(INSTITUTION, "示例药店", Tier.SECONDARY, active=True)
