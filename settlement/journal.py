@@ -411,6 +411,13 @@ class Journal:
         """
         return self._reading.found_by(name, number, limit)
 
+    def found_out(self) -> tuple[Record, ...]:
+        """Return what was open and was decided afterwards, the newest first.
+
+        Among the newest entries only: it is news, and no history.
+        """
+        return self._reading.found_out()
+
     def open_items(self) -> tuple[Record, ...]:
         """Return what is undecided, oldest first."""
         with self._guard:

@@ -15,6 +15,7 @@ from settlement.chain import GENESIS, Row, digest_of
 from settlement.facts import JsonValue
 from settlement.journal_errors import JournalDamagedError, UnknownSettlementError
 from settlement.journal_records import (
+    RESOLVED_BY,
     Answer,
     KeyRecord,
     Record,
@@ -28,6 +29,10 @@ from settlement.lifecycle import FINAL, State
 from settlement.money import Money
 from settlement.personal_search import hash_of
 from settlement.seal import Sealer
+
+#: Of so many newest entries what was found out is news: a busy day of one window.
+_NEWS = 2_000
+_DECIDED = (State.SETTLED, State.REJECTED, State.REVERSED, State.CANCELLED)
 
 
 class JournalReading:
@@ -124,6 +129,26 @@ class JournalReading:
         )
         found = [self.record(str(row["settlement_id"])) for row in reversed(rows)]
         return tuple(r for r in found if states is None or r.state in states)
+
+    def found_out(self, limit: int = 20) -> tuple[Record, ...]:
+        """Return what was open and was decided afterwards, the newest first.
+
+        Among the newest entries only: it is news, and no history.
+        """
+        marks = ", ".join("?" for _ in _DECIDED)
+        rows = self._query(
+            "SELECT max(seq), settlement_id FROM entry "  # noqa: S608 - marks only
+            "WHERE seq > (SELECT max(seq) FROM entry) - ? "
+            f"AND state IN ({marks}) AND instr(body, ?) > 0 "
+            "GROUP BY settlement_id ORDER BY 1 DESC LIMIT ?",
+            _NEWS,
+            *_DECIDED,
+            f'"{RESOLVED_BY}":',
+            limit,
+        )
+        found = [self.record(str(row["settlement_id"])) for row in rows]
+        # Gone on since: somebody knew of it then.
+        return tuple(r for r in found if RESOLVED_BY in r.facts.get(r.state.value, {}))
 
     def found_by(self, name: str, number: str, limit: int) -> tuple[Record, ...]:
         """Return the settlements of a person, newest first, without opening others.

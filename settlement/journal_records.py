@@ -12,6 +12,9 @@ from settlement.facts import JsonValue
 from settlement.lifecycle import State
 from settlement.seal import Sealer
 
+#: The fact that says by what a settlement was decided that had been left open.
+RESOLVED_BY = "resolved_by"
+
 
 @dataclass(frozen=True, slots=True)
 class Intent:

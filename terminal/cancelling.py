@@ -10,7 +10,7 @@ from settlement.centre.port import Centre, CentreSettlement
 from settlement.claim import VisitKind
 from settlement.facts import JsonValue, settlement_from_json, settlement_to_json
 from settlement.journal import Journal
-from settlement.journal_records import Answer, Record
+from settlement.journal_records import RESOLVED_BY, Answer, Record
 from settlement.lifecycle import State
 from terminal import service
 from terminal.concluding import Concluding, reason_of
@@ -88,12 +88,22 @@ class Cancelling:
             )
         return service.Answer(answer.status, answer.body, replayed=False)
 
-    def keep_settled(self, record: Record, error: CentreError) -> Answer:
-        """Say that a cancellation was refused: the settlement stands as it was."""
+    def keep_settled(
+        self, record: Record, error: CentreError, *, resolved_by: str = ""
+    ) -> Answer:
+        """Say that a cancellation was refused: the settlement stands as it was.
+
+        Args:
+            record: The settlement.
+            error: What the centre said.
+            resolved_by: How it was found out, where nobody waited for it any more.
+        """
+        found_out = {RESOLVED_BY: resolved_by} if resolved_by else {}
         refused: dict[str, JsonValue] = {
             **record.facts["settled"],
             "cancellation_refused": error.code,
             "reason": reason_of(error),
+            **found_out,
         }
         return self._concluding.conclude(record, State.SETTLED, refused, None)
 
@@ -122,7 +132,7 @@ class Cancelling:
                 record = self._journal.claim_cancellation(
                     settlement_id, key, digest, facts
                 )
-            ended = {**settlement_to_json(negative), "resolved_by": "adopted"}
+            ended = {**settlement_to_json(negative), RESOLVED_BY: "adopted"}
             self._concluding.conclude(record, State.CANCELLED, ended, negative)
         return self._looking_up.settlement(settlement_id)
 

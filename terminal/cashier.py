@@ -287,9 +287,11 @@ class Cashier:
         """Take a settlement back whole (2208, 2103), once under *key*."""
         return self._cancelling.cancel(settlement_id, key=key, digest=digest)
 
-    def keep_settled(self, record: Record, error: CentreError) -> Answer:
+    def keep_settled(
+        self, record: Record, error: CentreError, *, resolved_by: str = ""
+    ) -> Answer:
         """Say that a cancellation was refused: the settlement stands as it was."""
-        return self._cancelling.keep_settled(record, error)
+        return self._cancelling.keep_settled(record, error, resolved_by=resolved_by)
 
     def adopt_cancellation(self, settlement_id: str, *, reason: str) -> SettlementView:
         """Take over a cancellation that was made at the centre itself."""
@@ -332,6 +334,10 @@ class Cashier:
     def search(self, field: str, number: str) -> tuple[SettlementView, ...]:
         """Return a person's settlements, newest first."""
         return self._looking_up.of_person(field, number)
+
+    def found_out(self) -> tuple[SettlementView, ...]:
+        """Return what was open and was decided today, newest first."""
+        return self._looking_up.found_out()
 
     def open_items(self) -> tuple[SettlementView, ...]:
         """Return what is not decided yet, oldest first."""

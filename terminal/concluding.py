@@ -9,7 +9,7 @@ from settlement.centre.port import CentreSettlement, LateAnswer
 from settlement.facts import JsonValue, settlement_to_json
 from settlement.journal import Journal
 from settlement.journal_errors import JournalStoppedError, OvertakenError
-from settlement.journal_records import Answer, Record
+from settlement.journal_records import RESOLVED_BY, Answer, Record
 from settlement.ledger import entry_for
 from settlement.lifecycle import State
 from terminal.periods import Periods, tender_of
@@ -115,7 +115,7 @@ class Concluding:
         to = State.REJECTED
         if booked is not None:
             to = State.CANCELLED if booked.cancels else State.SETTLED
-        facts = {**facts, "resolved_by": "late-answer"}
+        facts = {**facts, RESOLVED_BY: "late-answer"}
         while True:
             record = self._journal.record(settlement_id)
             if record.state not in _ENDED_LATE[to]:

@@ -54,6 +54,15 @@ _YEAR_S = 366 * 24 * 3600
 #: The kinds a bill can be typed as here; a birth is billed as a stay.
 TYPED_KINDS = (VisitKind.OUTPATIENT, VisitKind.PHARMACY, VisitKind.INPATIENT)
 ITEMS_SHOWN = 20
+#: How long every page says that something was found out; the list says it all day.
+NEWS_FOR = dt.timedelta(minutes=10)
+#: What to do now that the end is known: without cash, and with some.
+_FOUND = {
+    State.SETTLED: ("found_settled", "found_settled_cash"),
+    State.REJECTED: ("found_rejected", "found_rejected"),
+    State.REVERSED: ("found_reversed", "found_reversed"),
+    State.CANCELLED: ("found_cancelled", "found_cancelled_cash"),
+}
 
 _NAV = (("page", "nav_counter"), ("today", "nav_today"), ("open_items", "nav_open"))
 
@@ -99,6 +108,14 @@ class OpenItem:
     view: SettlementView
     age: str
     sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class FoundOut:
+    """A settlement that had been left open, and what is to be done now it is known."""
+
+    view: SettlementView
+    to_do: str
 
 
 def create_counter(
@@ -203,9 +220,10 @@ class _Pages:
         )
 
     def open_items(self) -> str:
-        """List what is undecided: state, age, what is known, what to do."""
+        """List what is undecided, with what to do, and what was found out today."""
         items = [self._open_item(view) for view in self._service.open_items()]
-        return self._render("open.html", here="open_items", items=items)
+        found = [self._found_out(view) for view in self._service.found_out()]
+        return self._render("open.html", here="open_items", items=items, found=found)
 
     def help(self) -> str:
         """List the keys."""
@@ -338,6 +356,7 @@ class _Pages:
             institution=self._site.institution_name,
             readiness=self._service.readiness(),
             open_count=len(self._service.open_items()),
+            news_count=self._news_count(),
             sentence=lambda problem: receipt.sentence(problem, language),
             suspected=lambda suspect: explain.suspect_sentence(suspect, language),
             moment=receipt.moment,
@@ -459,6 +478,21 @@ class _Pages:
             _age(seconds, Words(language)),
             receipt.sentence(view.problem, language),
         )
+
+    def _found_out(self, view: SettlementView) -> FoundOut:
+        words = Words(self._language())
+        cash = view.amounts.cash_pay if view.amounts else None
+        refused = any(state == State.CANCELLING.value for _, state in view.history)
+        if view.state is State.SETTLED and refused:
+            return FoundOut(view, words["cancel_not_done"])
+        bare, with_cash = _FOUND[view.state]
+        if cash is None or not cash:
+            return FoundOut(view, words[bare])
+        return FoundOut(view, words.fill(with_cash, cash=cash.to_yuan()))
+
+    def _news_count(self) -> int:
+        since = self._site.clock() - NEWS_FOR
+        return sum(view.state_since > since for view in self._service.found_out())
 
 
 def _age(seconds: int, words: Words) -> str:

@@ -59,6 +59,11 @@ class LookingUp:
         found = self._journal.found_by(field, number)
         return tuple(self._telling.view(record) for record in found)
 
+    def found_out(self) -> tuple[SettlementView, ...]:
+        """Return what was open and was decided today, newest first."""
+        found = [self._telling.view(record) for record in self._journal.found_out()]
+        return tuple(one for one in found if one.state_since.date() == self._today())
+
     def open_items(self) -> tuple[SettlementView, ...]:
         """Return what is not decided yet, oldest first."""
         undecided = [self._telling.view(r) for r in self._journal.open_items()]

@@ -22,7 +22,7 @@ from settlement.claim import VisitKind
 from settlement.errors import SettlementError
 from settlement.facts import JsonValue, settlement_from_json, settlement_to_json
 from settlement.journal import Journal
-from settlement.journal_records import Record
+from settlement.journal_records import RESOLVED_BY, Record
 from settlement.lifecycle import DOUBTED, State
 from terminal.cashier import Cashier
 from terminal.concluding import reason_of
@@ -206,7 +206,7 @@ class Resolver:
             )
             if found is not None:
                 facts = settlement_to_json(found)
-                facts["resolved_by"] = "5204+5203"
+                facts[RESOLVED_BY] = "5204+5203"
                 self._cashier.conclude(record, State.SETTLED, facts, found)
                 return
         now = self._monotonic()
@@ -226,7 +226,7 @@ class Resolver:
 
     def _reverse(self, record: Record) -> None:
         """Reverse by msgid (2601); accepted also for a message that never arrived."""
-        evidence: dict[str, JsonValue] = {"resolved_by": "2601"}
+        evidence: dict[str, JsonValue] = {RESOLVED_BY: "2601"}
         try:
             self._centre.reverse(
                 record.person_id, record.insured_region, record.msgid, record.infno
@@ -240,7 +240,7 @@ class Resolver:
                 )
                 return
             # Nothing was ever sent, so there is nothing the centre could reverse.
-            evidence = {"resolved_by": "never-sent", "reason": reason_of(error)}
+            evidence = {RESOLVED_BY: "never-sent", "reason": reason_of(error)}
         self._cashier.conclude(record, State.REVERSED, evidence, None)
 
     def _find_cancellation(self, record: Record) -> None:
@@ -263,7 +263,7 @@ class Resolver:
             # The centre has had this message now, if it had not before, and will not
             # carry it out later. The first copy may have come in between: look again.
             if not self._cancellation_seen(record, settled, msgid):
-                self._cashier.keep_settled(record, error)
+                self._cashier.keep_settled(record, error, resolved_by="repeated")
             return
         self._cancelled(record, settled, negative)
 
@@ -302,7 +302,7 @@ class Resolver:
     ) -> None:
         facts = settlement_to_json(negative)
         facts["cancels"] = settled.settlement_id
-        facts["resolved_by"] = "5204+5203"
+        facts[RESOLVED_BY] = "5204+5203"
         negative = replace(negative, cancels=settled.settlement_id)
         self._cashier.conclude(record, State.CANCELLED, facts, negative)
 

@@ -25,7 +25,7 @@ from settlement.journal_errors import (
     UnknownSettlementError,
 )
 from settlement.journal_rebuild import REBUILT, REBUILT_TO
-from settlement.journal_records import Answer, Intent, Record
+from settlement.journal_records import RESOLVED_BY, Answer, Intent, Record
 from settlement.journal_salvage import Salvage, Side, body_of, opens
 from settlement.ledger import entry_for
 from settlement.lifecycle import OPEN, State
@@ -301,7 +301,7 @@ class Teller:
         return self._journal.advance(record, State.UNKNOWN, {"why": why})
 
     def _quarantine(self, record: Record, why: str) -> None:
-        facts: dict[str, JsonValue] = {"why": why, "resolved_by": REBUILT}
+        facts: dict[str, JsonValue] = {"why": why, RESOLVED_BY: REBUILT}
         self._journal.advance(record, State.QUARANTINED, facts)
 
     def _refuse(self, record: Record, row: Row) -> None:
@@ -328,7 +328,7 @@ class Teller:
             facts = dict(told)
         elif booked is not None:
             facts = settlement_to_json(booked)
-        facts["resolved_by"] = REBUILT
+        facts[RESOLVED_BY] = REBUILT
         if booked is not None and booked.cancels:
             facts["cancels"] = booked.cancels
         stored = body.get("answer") if same else None
@@ -434,7 +434,7 @@ class Teller:
             **record.facts["settled"],
             "cancellation_refused": CentreRejectedError.code,
             "reason": "",
-            "resolved_by": REBUILT,
+            RESOLVED_BY: REBUILT,
         }
 
         def answer(after: Record) -> Answer:

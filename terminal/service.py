@@ -265,6 +265,12 @@ class Service(Protocol):
             number: whole; it goes no further than the journal.
         """
 
+    def found_out(self) -> tuple[SettlementView, ...]:
+        """Return what was open and was decided today, newest first.
+
+        Whoever served the patient did not see the outcome; it is told here.
+        """
+
     def open_items(self) -> tuple[SettlementView, ...]:
         """Return what is not decided yet, oldest first."""
 

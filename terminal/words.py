@@ -460,6 +460,33 @@ TABLE: Mapping[str, Word] = {
     "open_empty": Word(
         "没有待处理的结算，一切正常。", "Nothing is open; all is in order."
     ),
+    "found_title": Word("今天已查明的结算", "Found out today"),
+    "found_number": Word("{n} 笔刚刚查明", "{n} just found out"),
+    "found_at": Word("{time} 查明", "found out at {time}"),
+    "found_settled": Word(
+        "已结算，不收现金。请出具收据。",
+        "Settled, there is no cash to take. Give the receipt.",
+    ),
+    "found_settled_cash": Word(
+        "已结算。现金 {cash} 元如还没有收，请收取并出具收据；已收的不要再收。",
+        "Settled. If the {cash} yuan in cash were not taken yet, take them and give the receipt; do not take them twice.",
+    ),
+    "found_rejected": Word(
+        "中心没有受理，没有记账。已收的款请退还。",
+        "The centre did not accept it, nothing is booked. Pay back what was taken.",
+    ),
+    "found_reversed": Word(
+        "已冲正，没有记账。已收的款请退还；本单可以重新结算。",
+        "Reversed, nothing is booked. Pay back what was taken; the bill can be settled anew.",
+    ),
+    "found_cancelled": Word(
+        "已撤销，没有现金需要退还。请收回原收据。",
+        "Cancelled, there is no cash to pay back. Take the receipt back.",
+    ),
+    "found_cancelled_cash": Word(
+        "已撤销。现金 {cash} 元如还没有退，请退还并收回原收据。",
+        "Cancelled. If the {cash} yuan in cash were not paid back yet, do so and take the receipt back.",
+    ),
     "open_intro": Word(
         "这里列出结果尚未确定的结算。系统自动核对，只有同一张单据不能再次结算，其他患者照常办理。",
         "Settlements whose outcome is not certain yet. The terminal looks them up by itself; only the same bill is held, other patients are served as usual.",

@@ -74,6 +74,13 @@ class Place:
         status, said, _ = self.ask("PUT", "/card/pin", raw=PIN)
         assert (status, said["verified"]) == (200, True)
 
+    def page(self, path: str) -> str:
+        """Look at a page of the counter."""
+        with urllib3.PoolManager(retries=False, timeout=30) as pool:
+            answer = pool.request("GET", f"{self.url}{path}")
+            assert answer.status == 200, answer.data
+            return answer.data.decode()
+
     def today(self) -> list[dict[str, Any]]:
         """Return today's settlements."""
         found: list[dict[str, Any]] = self.ask("GET", "/settlements?day=today")[1][

@@ -20,6 +20,12 @@ def day(tmp_path: Path) -> Iterator[OneDay]:
         yield opened
 
 
+def found_out(day: OneDay) -> list[tuple[str, str]]:
+    """Return bill and state of what the counter tells as found out today."""
+    found = day.terminal.cashier.found_out()
+    return [(view.bill_no, view.state.value) for view in found]
+
+
 @pytest.mark.parametrize("kind", [VisitKind.OUTPATIENT, VisitKind.PHARMACY])
 def test_f04_a_late_answer_settles_what_was_unknown(day: OneDay, kind: VisitKind):
     """Twice the time-out late: adopted with the centre's number, nothing reversed."""
@@ -33,6 +39,7 @@ def test_f04_a_late_answer_settles_what_was_unknown(day: OneDay, kind: VisitKind
     assert day.record().facts["settled"]["resolved_by"] == "late-answer"
     assert day.late_answers() == 1
     assert day.messages("2601") == 0
+    assert found_out(day) == [(bill.bill_no, "settled")]
     again, told = day.settle(bill)
     assert (again, told["state"]) == (201, "settled")
 
@@ -221,3 +228,33 @@ def test_a_cancellation_that_arrives_while_it_is_looked_up_is_ours(day: OneDay):
         day.look()
 
     assert day.record().state is State.CANCELLED
+
+
+def test_f05_what_was_found_out_is_told_all_day_and_not_tomorrow(day: OneDay):
+    """A bill, its cancellation and one taken back: the newest first, each once."""
+    bill, other = day.bill("B-1"), day.bill("B-2", kind=VisitKind.PHARMACY)
+    day.settle(bill, Fate.ANSWER_LOST)
+    day.look()
+    first = found_out(day)
+    day.cancel(day.record().settlement_id, Fate.ANSWER_LOST)
+    waits = found_out(day)
+    day.look()
+    day.settle(other, Fate.REQUEST_LOST)
+    for _ in range(4):
+        day.look()
+    both = found_out(day)
+
+    day.world.clock.pass_by(24 * 3600)
+
+    assert first == [(bill.bill_no, "settled")]
+    assert waits == []
+    assert both == [(other.bill_no, "reversed"), (bill.bill_no, "cancelled")]
+    assert found_out(day) == []
+
+
+def test_f03_what_ended_while_one_waited_is_no_news(day: OneDay):
+    """Settled, refused and cancelled at once: whoever asked has the answer."""
+    day.settle(day.bill())
+    day.cancel(day.record().settlement_id)
+
+    assert found_out(day) == []

@@ -93,6 +93,7 @@ def killed_and_started_again(centre: Place, where: str, expected: str) -> None:
         before = found["state"]
         state, waited = place.ends(str(found["settlement_id"]))
         living = place.living()
+        page = place.page("/open")
         place.card_and_pin()
         again, _, _ = place.ask(
             "POST", "/settlements", {"bill": a_bill_json(BILL_NO)}, key="new"
@@ -102,6 +103,8 @@ def killed_and_started_again(centre: Place, where: str, expected: str) -> None:
     assert waited < ALLOWED_S
     assert state == expected
     assert living == (1 if expected == "settled" else 0)
+    assert "今天已查明的结算" in page
+    assert BILL_NO in page
     # The bill can be settled exactly once in the end, whatever happened before.
     assert again == (409 if expected == "settled" else 201)
     assert place.living() == 1

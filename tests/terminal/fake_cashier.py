@@ -491,6 +491,10 @@ class FakeCashier:
         known = KNOWN_NUMBERS.get(field) == number
         return tuple(reversed(self._book.values())) if known else ()
 
+    def found_out(self) -> tuple[SettlementView, ...]:
+        """Return nothing: this fake decides everything while one waits."""
+        return ()
+
     def open_items(self) -> tuple[SettlementView, ...]:
         """Return what is not decided."""
         return tuple(v for v in self._book.values() if v.state in OPEN)

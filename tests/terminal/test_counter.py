@@ -142,6 +142,10 @@ class StagedCashier(FakeCashier):
         """List the staged settlement while it is undecided."""
         return tuple(view for view in self.today() if view.state in OPEN)
 
+    def found_out(self) -> tuple[SettlementView, ...]:
+        """List the staged settlement once it is decided."""
+        return tuple(view for view in self.today() if view.state not in OPEN)
+
 
 class Counter:
     """A browser without a screen, at a counter over a FakeCashier."""
@@ -631,6 +635,64 @@ def test_open_items_say_state_age_what_is_known_and_what_to_do(counter):
     assert "报文号 H990100" in said
     assert "现在怎么办 结算结果未知。请勿收款。" in said
     assert "1 笔待处理" in text_of(counter.get("/"))
+
+
+@pytest.mark.parametrize(
+    ("state", "to_do"),
+    [
+        (State.SETTLED, "现金 60.25 元如还没有收，请收取并出具收据"),
+        (State.REJECTED, "没有记账。已收的款请退还"),
+        (State.REVERSED, "本单可以重新结算"),
+        (State.CANCELLED, "现金 60.25 元如还没有退，请退还并收回原收据"),
+    ],
+)
+def test_f01_what_was_found_out_says_what_to_do_now(counter, state, to_do):
+    """Who served the patient did not see the outcome: every page says there is one."""
+    just_now = clock() - dt.timedelta(minutes=9)
+    amounts = (
+        a_settlement().amounts if state in {State.SETTLED, State.CANCELLED} else None
+    )
+    stands(counter, state, problem=None, state_since=just_now, amounts=amounts)
+
+    page, desk = text_of(counter.get("/open")), text_of(counter.get("/"))
+
+    assert "没有待处理的结算" in page
+    assert "今天已查明的结算" in page
+    assert "B1" in page
+    assert to_do in page
+    assert "1 笔刚刚查明" in desk
+
+
+def test_what_was_found_out_an_hour_ago_is_no_longer_news(counter):
+    """It stays on its own list until midnight."""
+    earlier = clock() - dt.timedelta(hours=1)
+    stands(counter, State.SETTLED, problem=None, state_since=earlier)
+
+    assert "今天已查明的结算" in text_of(counter.get("/open"))
+    assert "刚刚查明" not in text_of(counter.get("/"))
+
+
+def test_without_cash_nobody_is_told_to_take_or_return_any(counter):
+    """The funds and the account paid it all."""
+    paid = a_settlement().amounts
+    assert paid is not None
+    amounts = replace(paid, cash_pay=Money.ZERO)
+    stands(counter, State.SETTLED, problem=None, amounts=amounts)
+
+    said = text_of(counter.get("/open"))
+
+    assert "已结算，不收现金。请出具收据。" in said
+
+
+def test_a_cancellation_found_refused_takes_no_money_back(counter):
+    """The settlement stands, whatever the cashier hoped for."""
+    history = (("2026-11-24T09:00:00+08:00", "cancelling"),)
+    stands(counter, State.SETTLED, problem=None, history=history)
+
+    said = text_of(counter.get("/open"))
+
+    assert "没有撤销，原结算有效。请勿退款。" in said
+    assert "请收取" not in said
 
 
 @pytest.mark.parametrize("state", [State.UNKNOWN, State.QUARANTINED])
