@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from collections.abc import Callable
 
@@ -13,6 +14,7 @@ from settlement.journal import Journal
 from settlement.journal_records import RESOLVED_BY, Answer, Record
 from settlement.lifecycle import State
 from terminal import service
+from terminal.by_statement import ByStatement
 from terminal.concluding import Concluding, reason_of
 from terminal.errors import NotCancelledThereError
 from terminal.looking_up import LookingUp
@@ -20,6 +22,11 @@ from terminal.replays import replayed
 from terminal.reservations import Reservations
 from terminal.telling import Telling
 from terminal.views import SettlementView
+
+#: Days within which a centre carries a message out that it has: over a midnight.
+CARRIED_OUT = 2
+#: Days after a settlement in which what the centre itself took back is looked for.
+ADOPTABLE = 62
 
 
 class Cancelling:
@@ -34,9 +41,19 @@ class Cancelling:
         concluding: Concluding,
         looking_up: LookingUp,
         telling: Telling,
+        by_statement: ByStatement,
+        finds_by_visit: bool,
+        now: Callable[[], dt.datetime],
         wake: Callable[[], None],
     ) -> None:
-        """Take what it works with; *wake*: lets the worker look at an unknown."""
+        """Take what it works with.
+
+        *finds_by_visit*: the centre says what a visit booked; *wake*: lets the worker
+        look at an unknown.
+        """
+        self._by_statement = by_statement
+        self._finds_by_visit = finds_by_visit
+        self._now = now
         self._centre = centre
         self._journal = journal
         self._reservations = reservations
@@ -148,7 +165,40 @@ class Cancelling:
             settled.visit_id,
             settled.settlement_id,
         )
-        negative = self._centre.find_cancellation(settled, record.insured_region)
-        if not now.refunded or negative is None:
+        if not now.refunded:
+            raise NotCancelledThereError(record.settlement_id)
+        if self._finds_by_visit:
+            region = record.insured_region
+            negative = self._centre.find_cancellation(settled, region)
+        else:
+            days = self._by_statement.since(record.created_at, self._now(), ADOPTABLE)
+            found = self._by_statement.negatives(record, reversed(days))
+            negative = next(found, None)
+        if negative is None:
             raise NotCancelledThereError(record.settlement_id)
         return negative
+
+    def find_in_statement(
+        self, record: Record, msgid: str
+    ) -> tuple[CentreSettlement | None, bool]:
+        """Look among the rows of the days since a cancellation was sent.
+
+        Returns:
+            What *msgid* booked, None if no row is of it; and whether another message
+            took the settlement back.
+
+        Raises:
+            CentreError: the centre could not be asked.
+        """
+        sent = next(
+            entry.at
+            for entry in record.history
+            if entry.kind == State.CANCELLING.value and entry.facts["msgid"] == msgid
+        )
+        days = self._by_statement.since(sent, self._now(), CARRIED_OUT)
+        by_another = False
+        for negative in self._by_statement.negatives(record, days):
+            if negative.msgid == msgid:
+                return negative, False
+            by_another = True
+        return None, by_another

@@ -26,6 +26,7 @@ from settlement.policy import Pack
 from settlement.reconcile import DayReport
 from terminal import service
 from terminal.bill import Bill
+from terminal.by_statement import ByStatement
 from terminal.cancelling import Cancelling
 from terminal.card_files import HolderRecord
 from terminal.concluding import Concluding
@@ -80,6 +81,7 @@ class Cashier:
         pin_way: PinWay | None = None,
         shown: ShownCredential | None = None,
         sources: CredentialSources | None = None,
+        finds_by_visit: bool = True,
         new_id: Callable[[], str] = lambda: secrets.token_hex(8),
         disk: DiskRoom | None = None,
     ) -> None:
@@ -140,6 +142,9 @@ class Cashier:
             concluding=self._concluding,
             looking_up=self._looking_up,
             telling=telling,
+            by_statement=ByStatement(centre, journal, site.timezone),
+            finds_by_visit=finds_by_visit,
+            now=now,
             wake=wake,
         )
         self._part_refunds = PartRefunds(
@@ -286,6 +291,12 @@ class Cashier:
     def cancel(self, settlement_id: str, *, key: str, digest: str) -> service.Answer:
         """Take a settlement back whole (2208, 2103), once under *key*."""
         return self._cancelling.cancel(settlement_id, key=key, digest=digest)
+
+    def find_in_statement(
+        self, record: Record, msgid: str
+    ) -> tuple[CentreSettlement | None, bool]:
+        """Look for a cancellation among the rows of its days."""
+        return self._cancelling.find_in_statement(record, msgid)
 
     def keep_settled(
         self, record: Record, error: CentreError, *, resolved_by: str = ""

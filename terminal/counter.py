@@ -108,6 +108,7 @@ class OpenItem:
     view: SettlementView
     age: str
     sentence: str
+    taken_back: bool  #: in doubt is a cancellation: the centre may have one of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -477,13 +478,13 @@ class _Pages:
             view,
             _age(seconds, Words(language)),
             receipt.sentence(view.problem, language),
+            taken_back=_is_cancelling(view),
         )
 
     def _found_out(self, view: SettlementView) -> FoundOut:
         words = Words(self._language())
         cash = view.amounts.cash_pay if view.amounts else None
-        refused = any(state == State.CANCELLING.value for _, state in view.history)
-        if view.state is State.SETTLED and refused:
+        if view.state is State.SETTLED and _is_cancelling(view):
             return FoundOut(view, words["cancel_not_done"])
         bare, with_cash = _FOUND[view.state]
         if cash is None or not cash:
@@ -493,6 +494,10 @@ class _Pages:
     def _news_count(self) -> int:
         since = self._site.clock() - NEWS_FOR
         return sum(view.state_since > since for view in self._service.found_out())
+
+
+def _is_cancelling(view: SettlementView) -> bool:
+    return any(state == State.CANCELLING.value for _, state in view.history)
 
 
 def _age(seconds: int, words: Words) -> str:

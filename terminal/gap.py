@@ -143,9 +143,28 @@ class Gap:
             )
             if not now.refunded:
                 return None
-            return self._centre.find_cancellation(settled, region)
+            if self._asking.finds_by_visit:
+                return self._centre.find_cancellation(settled, region)
+            return self._negative_row(record, settled)
         except CentreRejectedError:
             return None
+
+    def _negative_row(
+        self, record: Record, settled: CentreSettlement
+    ) -> CentreSettlement | None:
+        """Read the row of the lost days that took a settlement back."""
+        for told in self._rows.values():
+            if not (told.refund and told.visit_id == settled.visit_id):
+                continue
+            found = self._centre.settlement(
+                record.person_id,
+                record.insured_region,
+                told.visit_id,
+                told.settlement_id,
+            )
+            if found.amounts.total_fee == -settled.amounts.total_fee:
+                return replace(found, cancels=settled.settlement_id)
+        return None
 
 
 def row_to_json(told: StatementResult) -> dict[str, JsonValue]:

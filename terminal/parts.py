@@ -141,6 +141,7 @@ def build_parts(settings: Settings) -> Iterator[Parts]:
             arm=gateway.arm_fault if settings.demonstration else None,
             close_day=_day_closer(settings, journal, gateway, reached.profile),
             disk=DiskRoom(settings.data_dir),
+            finds_by_visit=reached.profile.finds_by_visit,
         )
         desk.start()
         stack.callback(desk.stop)

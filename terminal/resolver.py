@@ -51,6 +51,11 @@ class ResolverSettings:
 _UNBELIEVABLE = ("unparsable", "identity-broken")
 
 
+#: By what it was found out.
+_BY_VISIT, _BY_STATEMENT = "5204+5203", "3202+5203"
+_BY_ANOTHER = "refunded-by-another-message"
+
+
 class Resolver:
     """Take every open settlement to its end, one at a time, without haste."""
 
@@ -206,7 +211,7 @@ class Resolver:
             )
             if found is not None:
                 facts = settlement_to_json(found)
-                facts[RESOLVED_BY] = "5204+5203"
+                facts[RESOLVED_BY] = _BY_VISIT
                 self._cashier.conclude(record, State.SETTLED, facts, found)
                 return
         now = self._monotonic()
@@ -265,7 +270,7 @@ class Resolver:
             if not self._cancellation_seen(record, settled, msgid):
                 self._cashier.keep_settled(record, error, resolved_by="repeated")
             return
-        self._cancelled(record, settled, negative)
+        self._cancelled(record, settled, negative, "repeated")
 
     def _cancellation_seen(
         self, record: Record, settled: CentreSettlement, msgid: str
@@ -277,32 +282,45 @@ class Resolver:
         )
         if not now.refunded:
             return False
-        if not self._profile.finds_by_visit:
-            # It is taken back, and its own number cannot be asked for here.
-            self._journal.advance(
-                record,
-                State.QUARANTINED,
-                {"why": "cancellation-not-readable"},
-            )
-            return True
         # Only now: asked before, it could arrive between the two questions.
-        found = self._centre.find(who, region, settled.visit_id, msgid)
-        if found is not None:
-            self._cancelled(record, settled, found)
+        if self._profile.finds_by_visit:
+            found = self._centre.find(who, region, settled.visit_id, msgid)
+            by_another, by = found is None, _BY_VISIT
         else:
-            self._journal.advance(
-                record,
-                State.QUARANTINED,
-                {"why": "refunded-by-another-message"},
-            )
+            found, by_another = self._in_statement(record, msgid)
+            by = _BY_STATEMENT
+        if found is not None:
+            self._cancelled(record, settled, found, by)
+            return True
+        # Without a number of its own it cannot be booked: a person gives it back when
+        # the centre's statement of the day is there, or takes over what there is.
+        why = _BY_ANOTHER if by_another else "cancellation-not-readable"
+        self._journal.advance(record, State.QUARANTINED, {"why": why})
         return True
 
+    def _in_statement(
+        self, record: Record, msgid: str
+    ) -> tuple[CentreSettlement | None, bool]:
+        """Look for a cancellation in its days' rows; a centre may have none yet."""
+        try:
+            return self._cashier.find_in_statement(record, msgid)
+        except CentreRejectedError as error:
+            log.info(
+                "resolve.no_statement",
+                extra={"settlement_id": record.settlement_id, "code": error.code},
+            )
+            return None, False
+
     def _cancelled(
-        self, record: Record, settled: CentreSettlement, negative: CentreSettlement
+        self,
+        record: Record,
+        settled: CentreSettlement,
+        negative: CentreSettlement,
+        resolved_by: str = _BY_VISIT,
     ) -> None:
         facts = settlement_to_json(negative)
         facts["cancels"] = settled.settlement_id
-        facts[RESOLVED_BY] = "5204+5203"
+        facts[RESOLVED_BY] = resolved_by
         negative = replace(negative, cancels=settled.settlement_id)
         self._cashier.conclude(record, State.CANCELLED, facts, negative)
 

@@ -10,6 +10,7 @@ from reader.credential import Credential
 from settlement.centre.errors import (
     CentreError,
     CentreNotSentError,
+    CentreRejectedError,
     CentreUnknownError,
 )
 from settlement.centre.port import Centre, CentreSettlement, Order
@@ -266,8 +267,11 @@ class Settling:
     def _unknown(
         self, record: Record, error: CentreUnknownError, who: Credential | None
     ) -> Answer:
+        facts: dict[str, JsonValue] = {"why": error.why}
+        if isinstance(error.__cause__, CentreRejectedError):
+            facts["reason"] = reason_of(error.__cause__)
         try:
-            record = self._journal.advance(record, State.UNKNOWN, {"why": error.why})
+            record = self._journal.advance(record, State.UNKNOWN, facts)
         except IllegalStepError:
             # The answer came between giving up and saying so: it is decided.
             answer = self._journal.answer(record.key)

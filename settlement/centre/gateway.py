@@ -525,7 +525,9 @@ class Gateway:
             try:
                 return booked(self._opened(content, heard_at=heard_at))
             except CentreRejectedError as error:
-                if error.reason.startswith(self._profile.repeated_words):
+                # Anywhere in it: to look once too often costs a message, to believe
+                # such a refusal would lose what the first copy booked.
+                if any(word in error.reason for word in self._profile.repeated_words):
                     raise CentreUnknownError(REPEATED) from error
                 raise
 

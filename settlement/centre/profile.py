@@ -62,8 +62,9 @@ class Profile:
     result_charsets: tuple[str, ...]  #: of the result file, in the order to try
     account_funds: tuple[str, ...]  #: how codes of personal accounts begin
     hospital_funds: tuple[str, ...]  #: how codes of what the hospital bears begin
-    #: How it words that it has had the 报文ID before. We send none twice, so somebody
-    #: between us did: what became of the first is not said by this answer.
+    #: Words, anywhere in a refusal, that may say that it has had the 报文ID before. We
+    #: send none twice, so somebody between us did: what became of the first is not said
+    #: by this answer.
     repeated_words: tuple[str, ...]
     #: How it words that our sign-in counts no longer: the message was not carried out.
     sign_in_words: tuple[str, ...]

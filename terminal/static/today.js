@@ -108,7 +108,7 @@ async function decide(button, what) {
 
 /** Take over a cancellation that was made at the centre. */
 async function adopt(button) {
-  if (await decide(button, "adopt-cancellation")) {
+  if ((await decide(button, "adopt-cancellation")) && byId("day-form")) {
     await reconcile();
   }
 }

@@ -10,9 +10,13 @@ from pathlib import Path
 import pytest
 
 from config.provinces import load_province
+from settlement.claim import VisitKind
 from settlement.lifecycle import State
 from settlement.reconcile import Booked, RefundCounting, groups
 from terminal.day import reconcile_day
+from tests.faults.test_f38_refunded_at_the_centre import refund_at_the_centre
+from tests.rig.network import Fate
+from tests.rig.one_day import OneDay, one_day
 from tests.stories.counter import DAY, ZONE, Counter, a_bill
 
 
@@ -27,6 +31,20 @@ def hunan(tmp_path: Path) -> Iterator[Counter]:
         yield counter
     finally:
         counter.close()
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> Iterator[OneDay]:
+    """Open a day in Hunan over the reference centre's own book."""
+    with one_day(tmp_path, province="hunan") as opened:
+        yield opened
+
+
+def seconds_to_midnight(day: OneDay) -> float:
+    """Tell how long the centre's day still is."""
+    now = day.world.clock.now
+    midnight = dt.datetime.combine(now.date(), dt.time.max, tzinfo=now.tzinfo)
+    return (midnight - now).total_seconds()
 
 
 def state_of(counter: Counter) -> State:
@@ -47,8 +65,8 @@ def test_a_lost_answer_is_reversed_and_never_looked_for_in_hunan(hunan: Counter)
     assert hunan.centre.living == []
 
 
-def test_a_lost_cancellation_is_seen_by_the_refund_flag_in_hunan(hunan: Counter):
-    """Taken back for certain, its own number cannot be read: a person enters it."""
+def test_a_lost_cancellation_waits_for_a_statement_in_hunan(hunan: Counter):
+    """Taken back for certain, and the centre has no rows yet that name its number."""
     _, said = hunan.settle(a_bill())
     hunan.centre.lose_next = "after"
     hunan.cashier.cancel(str(said["settlement_id"]), key="c", digest="c")
@@ -59,6 +77,79 @@ def test_a_lost_cancellation_is_seen_by_the_refund_flag_in_hunan(hunan: Counter)
     assert record.state is State.QUARANTINED
     assert record.facts["quarantined"]["why"] == "cancellation-not-readable"
     assert "find" not in hunan.centre.asked
+
+
+@pytest.mark.parametrize("waited_s", [0.0, 15.0], ids=["at once", "over midnight"])
+def test_f03_a_lost_cancellation_is_found_in_the_statement_in_hunan(
+    there: OneDay, waited_s: float
+):
+    """A visit cannot be asked there; the day's rows name every 报文ID (3202)."""
+    there.world.clock.pass_by(seconds_to_midnight(there) - 10)
+    _, said = there.settle(there.bill())
+    there.cancel(said["settlement_id"], Fate.ANSWER_LOST)
+    there.world.clock.pass_by(waited_s)
+
+    there.look()
+
+    record = there.record()
+    assert record.state is State.CANCELLED
+    assert record.facts["cancelled"]["resolved_by"] == "3202+5203"
+    assert record.facts["cancelled"]["msgid"] == record.facts["cancelling"]["msgid"]
+    assert there.messages("2208") == 1
+    day = str(record.facts["cancelled"]["settled_at"])[:10]
+    assert there.terminal.cashier.reconcile(dt.date.fromisoformat(day)).balanced
+
+
+def test_f38_taken_back_by_another_message_a_person_takes_it_over_in_hunan(
+    there: OneDay,
+):
+    """Ours never arrived, the bureau's did: not repeated, shown, and adopted."""
+    _, said = there.settle(there.bill())
+    ours = said["settlement_id"]
+    there.cancel(ours, Fate.REQUEST_LOST)
+    msgid = refund_at_the_centre(there, ours)
+
+    there.look()
+    waiting = there.record()
+    view = there.terminal.cashier.adopt_cancellation(ours, reason="医保办来电")
+
+    assert waiting.state is State.QUARANTINED
+    assert waiting.facts["quarantined"]["why"] == "refunded-by-another-message"
+    assert view.state is State.CANCELLED
+    assert there.record().facts["cancelled"]["msgid"] == msgid
+
+
+@pytest.mark.parametrize(
+    ("kind", "infno"),
+    [(VisitKind.OUTPATIENT, "2207"), (VisitKind.PHARMACY, "2102")],
+)
+def test_f06_a_refused_repeat_is_not_believed_in_hunan(
+    there: OneDay, kind: VisitKind, infno: str
+):
+    """Somebody between us sent it twice: the first copy is booked, and reversed."""
+    bill = there.bill(kind=kind)
+    status, said = there.settle(bill, Fate.SECOND_HEARD)
+    for _ in range(4):
+        there.look()
+
+    assert (status, said["state"]) == (202, "unknown")
+    assert "报文ID重复" in str(there.record().facts["unknown"]["reason"])
+    assert there.record().state is State.REVERSED
+    assert there.messages(infno) == 1
+    again, told = there.settle(bill, key="new")
+    assert (again, told["state"]) == (201, "settled")
+
+
+def test_f06_a_refused_repeat_of_a_cancellation_is_not_believed_in_hunan(
+    there: OneDay,
+):
+    """The settlement does not stand only because the second copy was refused."""
+    _, said = there.settle(there.bill())
+    there.cancel(said["settlement_id"], Fate.SECOND_HEARD)
+    for _ in range(2):
+        there.look()
+
+    assert there.record().state is State.CANCELLED
 
 
 def test_a_cancellation_that_never_came_is_repeated_in_hunan(hunan: Counter):

@@ -54,7 +54,7 @@ from tests.rig.clock import ZONE, PowerCut
 from tests.rig.laws import violations
 from tests.rig.network import Fate
 from tests.rig.one_day import OneDay
-from tests.rig.terminal import INSTITUTION, KEY, PROVINCE, REGION, SITE
+from tests.rig.terminal import INSTITUTION, KEY, REAL, REGION, SITE
 from tests.rig.world import PIN, Asked, World
 
 SEALER = Sealer(KEY)
@@ -178,13 +178,15 @@ def parts(day: OneDay, kind: type[Gateway] = Gateway) -> RebuildParts:
                 institution_code=INSTITUTION,
                 institution_name="示例医院",
                 care_region=REGION,
-                profile=PROVINCE,
+                profile=terminal.profile,
                 operator=f"T{terminal.number:03d}",
             ),
             msgids=journal.next_msgid,
             now=terminal.clock,
             monotonic=terminal.clock.monotonic,
-            wire=day.world.network.wire(terminal.number, terminal.clock),
+            wire=day.world.network.wire(
+                terminal.number, terminal.clock, terminal.profile
+            ),
         )
 
     return RebuildParts(
@@ -200,7 +202,7 @@ def parts(day: OneDay, kind: type[Gateway] = Gateway) -> RebuildParts:
                     GroupKey(Insurance.RESIDENT, clearing, REGION)
                     for clearing in ("11", "41")
                 ],
-                finds_by_visit=PROVINCE.finds_by_visit,
+                finds_by_visit=terminal.profile.finds_by_visit,
             ),
         ),
         now=terminal.clock,
@@ -602,10 +604,14 @@ def test_f16_whatever_entries_are_lost_nothing_is_doubled(lived: Lived, seed: in
     check(lived, retold)
 
 
+@pytest.mark.parametrize("province", ["reference", "hunan"])
 @pytest.mark.parametrize("seed", range(4))
-def test_f16_a_day_of_two_terminals_is_rebuilt_for_one(tmp_path: Path, seed: int):
+def test_f16_a_day_of_two_terminals_is_rebuilt_for_one(
+    tmp_path: Path, seed: int, province: str
+):
     """The statement is the institution's; only our own numbers are told again."""
-    world = World(seed, tmp_path, terminals=2)
+    kinds = replace(REAL, province=province)
+    world = World(seed, tmp_path, terminals=2, kinds=kinds)
     try:
         world.live_through(40)
         terminal = world.terminals[0]

@@ -92,7 +92,9 @@ def test_f19_a_captured_message_with_another_body_is_not_carried_out(day: OneDay
     body["msgid"] = body["msgid"][:-4] + "9999"
     before = day.centre_rows()
 
-    _, content = day.world.network.carry(Sent(sent.headers, json.dumps(body).encode()))
+    _, content = day.world.network.carry(
+        Sent(sent.path, sent.headers, json.dumps(body).encode())
+    )
 
     assert json.loads(content)["infcode"] == -1
     assert day.centre_rows() == before

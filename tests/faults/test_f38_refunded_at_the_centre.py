@@ -19,10 +19,10 @@ from tests.rig.one_day import OneDay, one_day
 REASON = "the patient was refunded at the bureau's window"
 
 
-@pytest.fixture
-def day(tmp_path: Path) -> Iterator[OneDay]:
+@pytest.fixture(params=["reference", "hunan"])
+def day(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[OneDay]:
     """Open a day in which somebody works at the centre, too."""
-    with one_day(tmp_path) as opened:
+    with one_day(tmp_path, province=request.param) as opened:
         yield opened
 
 

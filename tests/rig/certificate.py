@@ -55,15 +55,13 @@ class Part:
     violations: int
 
 
-def days(count: int, *, busy: bool = False) -> Part:
+def days(count: int, name: str = "Simulated days", *options: str) -> Part:
     """Live through *count* simulated days."""
-    said = _run("tests.rig.days", "--seeds", f"0-{count - 1}", *["--busy"] * busy)
+    said = _run("tests.rig.days", "--seeds", f"0-{count - 1}", *options)
     fates = ", ".join(f"{name} {number}" for name, number in said["fates"].items())
     ends = ", ".join(f"{name} {n}" for name, n in said["settlements"].items())
     return Part(
-        "Busy days: more goes on at once at each terminal"
-        if busy
-        else "Simulated days",
+        name,
         "I1 to I6, I8 and I9 at the end of every day",
         (
             f"{said['days']} days, seeds 0 to {count - 1}, in {said['seconds']} s",
@@ -305,7 +303,9 @@ def main(arguments: list[str]) -> int:
         rotations,
         lambda: contention(asked.seconds, "sqlite"),
         lambda: contention(asked.seconds, "postgresql"),
-        lambda: days(asked.days // 5, busy=True),
+        lambda: days(asked.days // 10, "Days in Hunan", "--province", "hunan"),
+        lambda: days(asked.days // 10, "Days in Guangdong", "--province", "guangdong"),
+        lambda: days(asked.days // 10, "Busy days", "--busy"),
         lambda: days(asked.days),
     ):
         part = make()

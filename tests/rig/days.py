@@ -19,7 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -74,10 +74,17 @@ def live(
     return Day(seed, broken, tuple(world.history), fates, ends)
 
 
-def survived(seed: int, doings: int = DOINGS, *, busy: bool = False) -> Day:
+def survived(
+    seed: int,
+    doings: int = DOINGS,
+    *,
+    busy: bool = False,
+    province: str = REAL.province,
+) -> Day:
     """Live through a day; a program that breaks down in it has broken a promise."""
+    kinds = replace(REAL, province=province)
     try:
-        return live(seed, doings=doings, busy=busy)
+        return live(seed, kinds, doings=doings, busy=busy)
     except Exception as error:  # noqa: BLE001 - whatever it is, the seed is told
         return Day(seed, (f"breakdown: {error!r}",), ())
 
@@ -105,6 +112,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--busy", action="store_true", help="far more goes on at once at each terminal"
     )
+    parser.add_argument(
+        "--province", default=REAL.province, help="whose profile the terminals have"
+    )
     parser.add_argument("--history", action="store_true", help="print what happened")
     asked = parser.parse_args(arguments)
     first, _, last = asked.seeds.partition("-")
@@ -115,7 +125,12 @@ def main(arguments: list[str]) -> int:
     total = Total()
     with ProcessPoolExecutor(asked.jobs) as pool:
         for day in pool.map(
-            partial(survived, doings=asked.doings, busy=asked.busy),
+            partial(
+                survived,
+                doings=asked.doings,
+                busy=asked.busy,
+                province=asked.province,
+            ),
             seeds,
             chunksize=8,
         ):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
+from typing import Any
 
 from flask import Flask
 
 from settlement.centre.errors import CentreNotSentError, CentreUnknownError
+from settlement.centre.profile import Profile
 from settlement.centre.wire import Late
 from tests.rig.clock import Clock, TerminalClock
 
@@ -63,6 +66,7 @@ _ELSEWHERE = 5  #: other messages suffer so many times less
 class Sent:
     """A message on its way."""
 
+    path: str
     headers: Mapping[str, str]
     body: bytes
 
@@ -84,9 +88,9 @@ class Network:
         #: Does something of one terminal's own, in which it may lose its power.
         self.doing: Callable[[int, Callable[[], None]], None] = lambda _no, work: work()
 
-    def wire(self, terminal_no: int, clock: TerminalClock) -> SimWire:
-        """Return the wire of one terminal."""
-        return SimWire(self, terminal_no, clock)
+    def wire(self, terminal_no: int, clock: TerminalClock, profile: Profile) -> SimWire:
+        """Return the wire of one terminal in a province."""
+        return SimWire(self, terminal_no, clock, profile)
 
     def fate(self, infno: str) -> Fate:
         """Draw what becomes of the next message."""
@@ -111,7 +115,7 @@ class Network:
         """Let the centre carry a message out."""
         environ = {
             "REQUEST_METHOD": "POST",
-            "PATH_INFO": "/",
+            "PATH_INFO": f"/{sent.path}",
             "SCRIPT_NAME": "",
             "QUERY_STRING": "",
             "SERVER_NAME": "centre",
@@ -142,8 +146,13 @@ class SimWire:
     """Implements ``settlement.centre.wire.Wire`` for one terminal of the world."""
 
     def __init__(
-        self, network: Network, terminal_no: int, clock: TerminalClock
+        self,
+        network: Network,
+        terminal_no: int,
+        clock: TerminalClock,
+        profile: Profile,
     ) -> None:
+        self._profile = profile
         self._network = network
         self._terminal_no = terminal_no
         self._mortal = clock
@@ -151,7 +160,7 @@ class SimWire:
 
     def post(
         self,
-        path: str,  # noqa: ARG002 - this world speaks CSB, which has one address
+        path: str,
         headers: Mapping[str, str],
         body: bytes,
         *,
@@ -160,10 +169,11 @@ class SimWire:
         """Send a message; what becomes of it is drawn."""
         network = self._network
         self._mortal.live()
-        sent = Sent(dict(headers), body)
-        fate = network.fate(headers["_api_name"])
+        sent = Sent(path, dict(headers), body)
+        infno = self._allowed(json.loads(body))
+        fate = network.fate(infno)
         network.fates[fate] += 1
-        network.sent[headers["_api_name"]] += 1
+        network.sent[infno] += 1
         network.meanwhile(self._terminal_no)
         if fate is Fate.REFUSED:
             raise CentreNotSentError(fate.value)
@@ -179,6 +189,17 @@ class SimWire:
         network.meanwhile(self._terminal_no)
         self._mortal.live()
         return self._come_back(fate, status, content, late)
+
+    def _allowed(self, message: dict[str, Any]) -> str:
+        """Return a message's 交易编号; a province is asked nothing it does not know."""
+        infno, asked = str(message["infno"]), message["input"].get("data", {})
+        if infno == "5204" and not (self._profile.finds_by_visit or asked["setl_id"]):
+            msg = f"{self._profile.name}: 5204 without a 结算ID"
+            raise AssertionError(msg)
+        if infno == "2601" and asked["oinfno"] not in self._profile.reversible:
+            msg = f"{self._profile.name}: 2601 of a {asked['oinfno']}"
+            raise AssertionError(msg)
+        return infno
 
     def _come_back(
         self, fate: Fate, status: int, content: bytes, late: Late | None

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from settlement.money import Money
 from terminal.bill import Bill, BillLine
 from tests.rig.laws import CentreRow, centre_rows, violations
 from tests.rig.network import Fate
+from tests.rig.terminal import REAL
 from tests.rig.world import PIN, Asked, World
 
 
@@ -90,9 +92,10 @@ class OneDay:
 
 
 @contextmanager
-def one_day(folder: Path) -> Iterator[OneDay]:
-    """Open a day; at its end every promise must hold."""
-    day = OneDay(folder)
+def one_day(folder: Path, *, province: str = REAL.province) -> Iterator[OneDay]:
+    """Open a day somewhere; at its end every promise must hold."""
+    kinds = replace(REAL, province=province)
+    day = OneDay(folder, World(1, folder, terminals=1, kinds=kinds))
     try:
         yield day
         day.world.come_to_rest()

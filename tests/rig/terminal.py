@@ -87,6 +87,7 @@ class Kinds:
     cashier: type[Cashier] = Cashier
     resolver: type[Resolver] = Resolver
     centre: Callable[[Gateway, Journal], Centre] = _plain
+    province: str = "reference"  #: whose centre they take it for
 
 
 #: The program as it is.
@@ -136,6 +137,7 @@ class Terminal:
         self._keys = keys
         self._random = random
         self._kinds = kinds
+        self.profile = load_province(kinds.province)
         self.open()
 
     def open(self) -> None:
@@ -149,7 +151,7 @@ class Terminal:
             terminal_no=self.number,
             now=self.clock,
         )
-        self.wire: SimWire = self._network.wire(self.number, self.clock)
+        self.wire: SimWire = self._network.wire(self.number, self.clock, self.profile)
         self.gateway = Gateway(
             GatewaySettings(
                 url="",
@@ -158,7 +160,7 @@ class Terminal:
                 institution_code=INSTITUTION,
                 institution_name="示例医院",
                 care_region=REGION,
-                profile=PROVINCE,
+                profile=self.profile,
                 operator=f"T{self.number:03d}",
             ),
             msgids=self.journal.next_msgid,
@@ -197,12 +199,13 @@ class Terminal:
             close_day=lambda date: reconcile(self.journal, self.gateway, date),
             new_id=self._new_id,
             disk=self.disk,
+            finds_by_visit=self.profile.finds_by_visit,
         )
         self.resolver = self._kinds.resolver(
             cashier=self.cashier,
             journal=self.journal,
             centre=centre,
-            profile=PROVINCE,
+            profile=self.profile,
             monotonic=self.clock.monotonic,
             settings=ResolverSettings(first_wait_s=0.5, not_found_after_s=3.0),
         )

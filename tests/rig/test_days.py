@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.rig.days import caught, live
 from tests.rig.mutants import MUTANTS, Mutant
+from tests.rig.terminal import REAL
 
 #: As many as an everyday run can afford; the certificate says how many more were run.
 SEEDS = (
@@ -32,6 +35,15 @@ def test_a_day_with_faults_keeps_every_promise(seed: int):
 def test_a_busy_day_with_faults_keeps_every_promise(seed: int):
     """The cashier, the POS and the worker are at the same settlements at once."""
     assert live(seed, busy=True).broken == ()
+
+
+@pytest.mark.parametrize(
+    ("province", "seed"),
+    [*(("hunan", seed) for seed in range(8)), *(("guangdong", n) for n in range(4))],
+)
+def test_a_day_in_a_province_keeps_every_promise(province: str, seed: int):
+    """Asked only what its centre answers, in its dialect, with its file forms."""
+    assert live(seed, replace(REAL, province=province)).broken == ()
 
 
 def test_a_seed_replays_the_day_exactly():

@@ -703,6 +703,15 @@ def test_only_what_waits_for_a_person_can_be_given_back(counter, state):
     html = counter.get("/open")
 
     assert ('data-action="look-again"' in html) is (state is State.QUARANTINED)
+    assert 'data-action="adopt"' not in html
+
+
+def test_a_doubtful_cancellation_can_be_taken_over_from_the_centre(counter):
+    """What the centre took back itself is booked here with a reason."""
+    history = (("2026-11-24T09:00:00+08:00", "cancelling"),)
+    stands(counter, State.QUARANTINED, history=history)
+
+    assert 'data-action="adopt"' in counter.get("/open")
 
 
 def test_today_lists_amounts_and_marks_sample_policies(counter):
