@@ -496,7 +496,7 @@ class Gateway:
         except CentreRejectedError as error:
             if error.reason.startswith(self._profile.fenced_words):
                 raise self._fence(error, now=heard_at is not None) from error
-            if not error.reason.startswith(self._profile.sign_in_words):
+            if not any(word in error.reason for word in self._profile.sign_in_words):
                 raise
             with self._sign_guard:
                 self._signed_at = None

@@ -66,7 +66,8 @@ class Profile:
     #: send none twice, so somebody between us did: what became of the first is not said
     #: by this answer.
     repeated_words: tuple[str, ...]
-    #: How it words that our sign-in counts no longer: the message was not carried out.
+    #: Words, anywhere in a refusal, that our sign-in counts no longer: the message was
+    #: not carried out.
     sign_in_words: tuple[str, ...]
     #: How it words that it knows this terminal by another journal.
     fenced_words: tuple[str, ...]

@@ -152,6 +152,17 @@ def test_f06_a_refused_repeat_of_a_cancellation_is_not_believed_in_hunan(
     assert there.record().state is State.CANCELLED
 
 
+def test_f22_a_sign_in_that_lapsed_is_no_refused_reversal_in_hunan(there: OneDay):
+    """Our clock is behind the centre's midnight: signed in anew, and then reversed."""
+    there.settle(there.bill(), Fate.REQUEST_LOST)
+    there.world.clock.pass_by(seconds_to_midnight(there) + 10)
+    there.terminal.clock.off_s = -60.0
+    for _ in range(6):
+        there.look()
+
+    assert there.record().state is State.REVERSED
+
+
 def test_a_cancellation_that_never_came_is_repeated_in_hunan(hunan: Counter):
     """The flag says it is not taken back, and 2208 is asked again."""
     _, said = hunan.settle(a_bill())
