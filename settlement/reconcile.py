@@ -290,13 +290,25 @@ class _Ours:
 
         A cancellation that only the centre has finds the settlement it takes back.
         """
-        if result.settlement_id:
-            found = self.by_id.get(result.settlement_id)
-        else:
+        found = self.by_id.get(result.settlement_id) if result.settlement_id else None
+        if found is None and result.msgid:
             found = self.by_msgid.get(result.msgid)
         if found is None and result.refund and result.visit_id:
             return self.by_visit.get(result.visit_id)
+        if found is None and result.refund:
+            return self._taken_back(result)
         return found
+
+    def _taken_back(self, result: StatementResult) -> Booked | None:
+        """Find what a row without ids may take back, if only one settlement can be."""
+        turned = [
+            one
+            for one in self.by_visit.values()
+            if one.settlement.person_id == result.person_id
+            and one.settlement.amounts.total_fee == _less(result.total_fee)
+            and one.settlement.amounts.fund_total == _less(result.fund_total)
+        ]
+        return turned[0] if len(turned) == 1 else None
 
 
 def _differences(
@@ -311,14 +323,49 @@ def _differences(
         for result in results or ()
         if result.verdict is StatementVerdict.INSTITUTION_ONLY
     }
+    agreed = _agreed(ours, results or ())
     for result in results or ():
         mine = ours.find(result)
         if result.verdict not in _KIND_OF or _is_elsewhere(mine, result, group):
+            continue
+        if result.msgid in agreed or _is_unnumbered(result, agreed.values()):
             continue
         found.append(_difference(_kind(ours, mine, result, lacking), mine, result))
     if verdict.balanced or found:
         return tuple(found)
     return (Difference(Kind.TOTALS_ONLY, "", "", "", None, None, verdict.description),)
+
+
+def _less(amount: Money | None) -> Money | None:
+    return None if amount is None else -amount
+
+
+def _agreed(
+    ours: _Ours, results: Iterable[StatementResult]
+) -> dict[str, CentreSettlement]:
+    """Find our negative records without a 结算ID that the centre has all the same.
+
+    What a statement alone told of has none (see ``terminal.by_statement``): the row we
+    send of it is ours only, its own row only the centre's, and the 报文ID joins them.
+    """
+    agreed = {}
+    for result in results:
+        mine = ours.by_msgid.get(result.msgid) if result.msgid else None
+        if result.verdict is StatementVerdict.CENTRE_ONLY and mine is not None:
+            one = mine.settlement
+            same = result.total_fee == one.amounts.total_fee
+            if one.cancels and not one.settlement_id and same:
+                agreed[result.msgid] = one
+    return agreed
+
+
+def _is_unnumbered(result: StatementResult, agreed: Iterable[CentreSettlement]) -> bool:
+    """Say whether a row that the centre lacks is one that we sent without a number."""
+    return (
+        result.verdict is StatementVerdict.INSTITUTION_ONLY
+        and not result.settlement_id
+        and any(one.visit_id == result.visit_id for one in agreed)
+    )
 
 
 def _is_elsewhere(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from functools import cached_property
 
@@ -263,6 +263,12 @@ class SettledAmounts:
     cash_pay: Money
     hospital_share: Money
     account_balance: Money
+
+    def turned(self) -> SettledAmounts:
+        """Turn every amount around (I9); ratio and balance are no amounts of it."""
+        kept = {"pooled_ratio_bp", "account_balance"}
+        names = {one.name for one in fields(self)} - kept
+        return replace(self, **{name: -getattr(self, name) for name in names})
 
     @classmethod
     def of(cls, split: Split) -> SettledAmounts:

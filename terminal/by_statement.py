@@ -1,7 +1,10 @@
 """The negative record of a settlement, found among the rows of a statement (3202).
 
 Where a visit cannot be asked what it booked, the centre's file of a day still names
-every row's 结算ID and 报文ID, "用于冲正" (HN 3202), and 5203 reads a row by its 结算ID.
+the 报文ID of every row, "用于冲正" (HN 3202). A row that names its 结算ID too is read
+by it (5203). Where the ids stay empty, as the Hunan text has it for what only the
+centre has, a row of the same person with the amounts turned is such a record, and who
+asks decides by its 报文ID.
 Nothing about money is sent.
 """
 
@@ -11,11 +14,11 @@ import datetime as dt
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from settlement.centre.port import Centre, CentreSettlement
+from settlement.centre.port import Centre, CentreSettlement, StatementResult
 from settlement.facts import settlement_from_json
 from settlement.journal import Journal
 from settlement.journal_records import Record
-from terminal.day import GroupKey, only_at_centre
+from terminal.day import GroupKey, only_at_centre_by_day
 
 
 class ByStatement:
@@ -31,6 +34,9 @@ class ByStatement:
     ) -> Iterator[CentreSettlement]:
         """Read what takes a settlement back, day by day, as it is asked for.
 
+        One that a row tells of without its ids has no 结算ID, and may be of another
+        settlement of the same person with the same amounts.
+
         Args:
             record: A settlement that the centre says was taken back.
             days: Of the centre's settlement time, in the order to ask.
@@ -43,27 +49,21 @@ class ByStatement:
         key = GroupKey(
             settled.insurance, settled.clearing_type, settled.clearing_office
         )
-        for told in only_at_centre(
+        for day, told in only_at_centre_by_day(
             journal=self._journal,
             centre=self._centre,
             dates=days,
             timezone=self._timezone,
             always=[key],
         ):
-            if not (told.refund and told.settlement_id):
+            if not told.refund or told.visit_id not in {"", settled.visit_id}:
                 continue
-            # The ids of a row may be missing; what 5203 says of it is what counts.
-            if told.visit_id not in {"", settled.visit_id}:
-                continue
-            found = self._centre.settlement(
-                record.person_id,
-                record.insured_region,
-                settled.visit_id,
-                told.settlement_id,
-            )
-            of_this = found.visit_id == settled.visit_id
-            if of_this and found.amounts.total_fee == -settled.amounts.total_fee:
-                yield replace(found, cancels=settled.settlement_id)
+            if told.settlement_id:
+                found = self._read(record, settled, told.settlement_id)
+                if found is not None:
+                    yield found
+            elif told.msgid and _may_turn(told, settled):
+                yield self._unnumbered(settled, told.msgid, day)
 
     def since(self, at: dt.datetime, until: dt.datetime, most: int) -> list[dt.date]:
         """List the days from *at* on, at most so many of them, none after *until*."""
@@ -72,3 +72,42 @@ class ByStatement:
         )
         count = min(most, (last - first).days + 1)
         return [first + dt.timedelta(days=number) for number in range(count)]
+
+    def _read(
+        self, record: Record, settled: CentreSettlement, settlement_id: str
+    ) -> CentreSettlement | None:
+        """Read a row by its number; None if it takes another settlement back."""
+        found = self._centre.settlement(
+            record.person_id, record.insured_region, settled.visit_id, settlement_id
+        )
+        turned = found.amounts.total_fee == -settled.amounts.total_fee
+        if found.visit_id != settled.visit_id or not turned:
+            return None
+        return replace(found, cancels=settled.settlement_id)
+
+    def _unnumbered(
+        self, settled: CentreSettlement, msgid: str, day: dt.date
+    ) -> CentreSettlement:
+        """State what a message booked on a *day*, as far as it is known."""
+        return replace(
+            settled,
+            settlement_id="",
+            msgid=msgid,
+            # A statement tells the day; its hour is nobody's to know.
+            settled_at=dt.datetime.combine(day, dt.time.min, tzinfo=self._timezone),
+            amounts=settled.amounts.turned(),
+            cancels=settled.settlement_id,
+            refunded=False,
+        )
+
+
+def _may_turn(told: StatementResult, settled: CentreSettlement) -> bool:
+    """Say whether a row has exactly a settlement's amounts, turned around."""
+    amounts = settled.amounts
+    if told.person_id not in {"", settled.person_id}:
+        return False
+    return (told.total_fee, told.fund_total, told.account_pay) == (
+        -amounts.total_fee,
+        -amounts.fund_total,
+        -amounts.account_pay,
+    )

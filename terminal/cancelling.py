@@ -172,8 +172,11 @@ class Cancelling:
             negative = self._centre.find_cancellation(settled, region)
         else:
             days = self._by_statement.since(record.created_at, self._now(), ADOPTABLE)
-            found = self._by_statement.negatives(record, reversed(days))
-            negative = next(found, None)
+            found = list(self._by_statement.negatives(record, reversed(days)))
+            # Of two alike to the fen on one day either is as true as the other; of two
+            # days nobody can say which took this one back.
+            alike = len({one.settled_at for one in found}) == 1
+            negative = found[0] if alike else None
         if negative is None:
             raise NotCancelledThereError(record.settlement_id)
         return negative

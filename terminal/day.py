@@ -124,8 +124,25 @@ def only_at_centre(
     Raises:
         CentreError: the centre could not be asked; nothing is known then.
     """
+    for _, told in only_at_centre_by_day(
+        journal=journal, centre=centre, dates=dates, timezone=timezone, always=always
+    ):
+        yield told
+
+
+def only_at_centre_by_day(
+    *,
+    journal: Journal,
+    centre: Centre,
+    dates: Iterable[dt.date],
+    timezone: dt.tzinfo,
+    always: Sequence[GroupKey],
+) -> Iterator[tuple[dt.date, StatementResult]]:
+    """List the same with the day that each is of."""
     booked = _booked(journal)
-    known = {one.settlement.settlement_id for one in booked}
+    # A row may tell only its message; a negative record of ours may lack its number.
+    known = {one.settlement.settlement_id for one in booked} - {""}
+    heard = {one.settlement.msgid for one in booked}
     for date in dates:
         ours = tuple(one for one in booked if _is_on(one, date, timezone))
         totals = {_key(group): group for group in groups(ours, date)}
@@ -136,7 +153,12 @@ def only_at_centre(
             for told in centre.compare_rows(group, rows(ours, group)):
                 if told.verdict is StatementVerdict.CENTRE_ONLY:
                     more[told.settlement_id, told.msgid] = told
-        yield from (one for one in more.values() if one.settlement_id not in known)
+        for told in more.values():
+            is_known = told.settlement_id in known or (
+                not told.settlement_id and told.msgid in heard
+            )
+            if not is_known:
+                yield date, told
 
 
 def booked_on(

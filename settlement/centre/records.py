@@ -141,7 +141,7 @@ def cancel(page: Page, original: Record, *, msgid: str, infno: str) -> Record:
         settlement_id=new_id(page),
         msgid=msgid,
         settled_at=page.at,
-        amounts=replace(negated(settled.amounts), account_balance=left),
+        amounts=replace(settled.amounts.turned(), account_balance=left),
         cancels=settled.settlement_id,
         refunded=False,
     )
@@ -185,7 +185,7 @@ def reverse(page: Page, record: Record, *, msgid: str) -> None:
     )
     before = _now(page, record)
     after = persons.without(before, record.before, record.after)
-    back = replace(record, settled=replace(settled, amounts=negated(settled.amounts)))
+    back = replace(record, settled=replace(settled, amounts=settled.amounts.turned()))
     bulk.write(page, _moved(page, ((back, reversal_id, before, after),)))
 
 
@@ -232,14 +232,6 @@ def in_period(page: Page, period: Period) -> tuple[Record, ...]:
     )
     rows = page.connection.execute(query).mappings()
     return tuple(_record(page, row) for row in rows.all())
-
-
-def negated(amounts: SettledAmounts) -> SettledAmounts:
-    """Turn every amount around (I9); ratio and balance are no amounts of it."""
-    turned = {
-        name: -getattr(amounts, name) for name in AMOUNTS if name != "account_balance"
-    }
-    return replace(amounts, **turned)
 
 
 def _negative_share(share: FundShare) -> FundShare:

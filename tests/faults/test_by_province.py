@@ -119,6 +119,22 @@ def test_f38_taken_back_by_another_message_a_person_takes_it_over_in_hunan(
     assert there.record().facts["cancelled"]["msgid"] == msgid
 
 
+def test_f38_two_refunds_alike_are_taken_over_one_each_in_hunan(there: OneDay):
+    """The rows name no 结算ID: either is as true, and none is taken twice."""
+    _, said = there.settle(there.bill("B-1"))
+    _, other = there.settle(there.bill("B-2"), key="k2")
+    ours = [one["settlement_id"] for one in (said, other)]
+    msgids = {refund_at_the_centre(there, one) for one in ours}
+
+    for one in ours:
+        there.terminal.cashier.adopt_cancellation(one, reason="医保办来电")
+
+    records = there.terminal.journal.records()
+    assert {record.state for record in records} == {State.CANCELLED}
+    assert {str(r.facts["cancelled"]["msgid"]) for r in records} == msgids
+    assert there.terminal.cashier.reconcile(there.world.clock.now.date()).balanced
+
+
 @pytest.mark.parametrize(
     ("kind", "infno"),
     [(VisitKind.OUTPATIENT, "2207"), (VisitKind.PHARMACY, "2102")],

@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
+from typing import cast
 
 from config.credentials import Accepted
 from config.packs import pack_for
@@ -18,7 +19,14 @@ from reader.keys import TestKeys
 from reader.links.emulator import EmulatedSlot, EmulatorLink
 from reader.session import read_card
 from settlement.centre.gateway import Gateway, GatewaySettings
-from settlement.centre.port import Centre, Coverage
+from settlement.centre.port import (
+    Centre,
+    Coverage,
+    StatementGroup,
+    StatementResult,
+    StatementRow,
+    StatementVerdict,
+)
 from settlement.claim import Insurance, Tier
 from settlement.errors import PackMissingError
 from settlement.journal import Journal
@@ -74,6 +82,27 @@ class HandAtSlot(EmulatedSlot):
                 self.until = None
                 self.act()
         return super().exchange(powering, command)
+
+
+class WithoutIds:
+    """A centre whose statement leaves the ids of what only it has empty (HN 3202)."""
+
+    def __init__(self, centre: Centre) -> None:
+        self._centre = centre
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._centre, name)
+
+    def compare_rows(
+        self, group: StatementGroup, rows: tuple[StatementRow, ...]
+    ) -> tuple[StatementResult, ...]:
+        """Keep of a row that only the centre has its message and its amounts."""
+        return tuple(
+            replace(told, visit_id="", settlement_id="")
+            if told.verdict is StatementVerdict.CENTRE_ONLY
+            else told
+            for told in self._centre.compare_rows(group, rows)
+        )
 
 
 def _plain(gateway: Gateway, _journal: Journal) -> Centre:
@@ -174,6 +203,8 @@ class Terminal:
             wire=self.wire,
         )
         centre = self._kinds.centre(self.gateway, self.journal)
+        if not self.profile.finds_by_visit:
+            centre = cast("Centre", WithoutIds(centre))
         self.desk = CardDesk(
             EmulatorLink(self.slot),
             lambda link: read_card(
@@ -196,7 +227,7 @@ class Terminal:
             render=render_settlement,
             publish=self.told.views.append,
             arm=None,
-            close_day=lambda date: reconcile(self.journal, self.gateway, date),
+            close_day=lambda date: reconcile(self.journal, centre, date),
             new_id=self._new_id,
             disk=self.disk,
             finds_by_visit=self.profile.finds_by_visit,

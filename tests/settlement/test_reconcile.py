@@ -329,3 +329,56 @@ def _width(line: str) -> int:
 def _objects(value: object) -> list[dict[str, object]]:
     assert isinstance(value, list)
     return value
+
+
+def unnumbered() -> Booked:
+    """Return our negative record of S1 that a statement alone told of."""
+    numbered = booked(1, negative(half_paid(Money(4000))), cancels="S1")
+    return replace(
+        numbered,
+        settlement=replace(numbered.settlement, settlement_id="", msgid="M9"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("theirs", "kinds"),
+    [
+        (Money(-4000), [Kind.TOTALS_ONLY]),
+        (Money(-3900), [Kind.OURS_ONLY, Kind.THEIRS_ONLY]),
+    ],
+)
+def test_a_negative_record_without_a_number_is_joined_by_its_message(
+    theirs: Money, kinds: list[Kind]
+):
+    """Its row is ours only and the centre's its only, and yet the same; to the fen."""
+    day = closed(
+        (booked(1), unnumbered()),
+        said(StatementVerdict.INSTITUTION_ONLY, "", visit_id="V1", refund=True),
+        said(StatementVerdict.CENTRE_ONLY, "", msgid="M9", theirs=theirs, refund=True),
+    )
+
+    assert sorted(one.kind for one in day.differences) == sorted(kinds)
+
+
+@pytest.mark.parametrize(
+    ("ours", "kind", "our_id"),
+    [
+        ((booked(1),), Kind.STATUS, "s1"),
+        ((booked(1), booked(2)), Kind.THEIRS_ONLY, ""),
+    ],
+    ids=["one can be", "two can be"],
+)
+def test_a_refund_without_ids_is_told_of_the_only_settlement_it_can_take_back(
+    ours: tuple[Booked, ...], kind: Kind, our_id: str
+):
+    """Person and amounts turned around; where two are alike nobody guesses."""
+    amounts = half_paid(Money(4000)).turned()
+    row = replace(
+        said(StatementVerdict.CENTRE_ONLY, "", msgid="X", refund=True),
+        total_fee=amounts.total_fee,
+        fund_total=amounts.fund_total,
+    )
+
+    (difference,) = closed(ours, row).differences
+
+    assert (difference.kind, difference.our_id) == (kind, our_id)
