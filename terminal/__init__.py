@@ -32,7 +32,7 @@ intents    all that is durable before the first byte of a settlement leaves
 settling   a bill reserved, worked out, durable, sent once
 concluding how a settlement ends, with the bytes of every retry; late answers
 cancelling a settlement taken back whole, here or at the centre
-by_statement  a negative record found among a day's rows, where no visit can be asked
+by_statement  what a message booked, or that it booked nothing, by a day's rows
 part_refunds  a part given back: the whole cancelled, the rest settled or waived
 doubtful   a quarantined settlement that a person gives back to the worker
 looking_up settlements found in the journal: one, today's, the undecided

@@ -1,4 +1,4 @@
-"""The negative record of a settlement, found among the rows of a statement (3202).
+"""What a message booked, or that it booked nothing, by a statement's rows (3202).
 
 Where a visit cannot be asked what it booked, the centre's file of a day still names
 the 报文ID of every row, "用于冲正" (HN 3202). A row that names its 结算ID too is read
@@ -15,19 +15,31 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from settlement.centre.port import Centre, CentreSettlement, StatementResult
+from settlement.claim import Insurance, VisitKind
 from settlement.facts import settlement_from_json
 from settlement.journal import Journal
 from settlement.journal_records import Record
+from settlement.lifecycle import State
+from settlement.nhsa import CLEARING_TYPE
 from terminal.day import GroupKey, only_at_centre_by_day
+
+#: Days within which a centre carries a message out that it has: over a midnight.
+CARRIED_OUT = 2
+#: So long after it was sent nobody carries a message out any more.
+PROVEN_AFTER = dt.timedelta(hours=12)
 
 
 class ByStatement:
     """Asks a centre for a day's rows that this terminal does not know."""
 
-    def __init__(self, centre: Centre, journal: Journal, timezone: dt.tzinfo) -> None:
+    def __init__(
+        self, centre: Centre, journal: Journal, timezone: dt.tzinfo, region: str
+    ) -> None:
+        """Take who is asked, what is known here, and where this terminal stands."""
         self._centre = centre
         self._journal = journal
         self._timezone = timezone
+        self._region = region
 
     def negatives(
         self, record: Record, days: Iterable[dt.date]
@@ -64,6 +76,34 @@ class ByStatement:
                     yield found
             elif told.msgid and _may_turn(told, settled):
                 yield self._unnumbered(settled, told.msgid, day)
+
+    def lacks(self, record: Record, now: dt.datetime) -> bool:
+        """Say whether its days' statements prove that a settlement was never booked.
+
+        They do when the day is over on which it was sent: a sign-in ends with its day,
+        so a message that is not on them then is not carried out any more.
+
+        Raises:
+            CentreError: the centre could not be asked, or refuses a statement.
+        """
+        sendings = (e.at for e in record.history if e.kind == State.SENDING.value)
+        sent = next(sendings, now)
+        days = self.since(sent, now, CARRIED_OUT)
+        if len(days) < CARRIED_OUT or now - sent < PROVEN_AFTER:
+            return False
+        kind = CLEARING_TYPE[VisitKind(record.kind)]
+        offices = {record.insured_region, self._region}
+        for _, told in only_at_centre_by_day(
+            journal=self._journal,
+            centre=self._centre,
+            dates=days,
+            timezone=self._timezone,
+            always=[GroupKey(Insurance.RESIDENT, kind, one) for one in sorted(offices)],
+        ):
+            nameless = not told.msgid and told.person_id in {"", record.person_id}
+            if told.msgid == record.msgid or nameless:
+                return False
+        return True
 
     def since(self, at: dt.datetime, until: dt.datetime, most: int) -> list[dt.date]:
         """List the days from *at* on, at most so many of them, none after *until*."""

@@ -14,7 +14,7 @@ from settlement.journal import Journal
 from settlement.journal_records import RESOLVED_BY, Answer, Record
 from settlement.lifecycle import State
 from terminal import service
-from terminal.by_statement import ByStatement
+from terminal.by_statement import CARRIED_OUT, ByStatement
 from terminal.concluding import Concluding, reason_of
 from terminal.errors import NotCancelledThereError
 from terminal.looking_up import LookingUp
@@ -23,8 +23,6 @@ from terminal.reservations import Reservations
 from terminal.telling import Telling
 from terminal.views import SettlementView
 
-#: Days within which a centre carries a message out that it has: over a midnight.
-CARRIED_OUT = 2
 #: Days after a settlement in which what the centre itself took back is looked for.
 ADOPTABLE = 62
 

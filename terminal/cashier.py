@@ -135,6 +135,8 @@ class Cashier:
             new_id=new_id,
             wake=wake,
         )
+        self._now = now
+        self._by_statement = ByStatement(centre, journal, site.timezone, site.region)
         self._cancelling = self.cancelling_class(
             centre=centre,
             journal=journal,
@@ -142,7 +144,7 @@ class Cashier:
             concluding=self._concluding,
             looking_up=self._looking_up,
             telling=telling,
-            by_statement=ByStatement(centre, journal, site.timezone),
+            by_statement=self._by_statement,
             finds_by_visit=finds_by_visit,
             now=now,
             wake=wake,
@@ -291,6 +293,10 @@ class Cashier:
     def cancel(self, settlement_id: str, *, key: str, digest: str) -> service.Answer:
         """Take a settlement back whole (2208, 2103), once under *key*."""
         return self._cancelling.cancel(settlement_id, key=key, digest=digest)
+
+    def was_never_booked(self, record: Record) -> bool:
+        """Say whether the statements of its days prove that it was never booked."""
+        return self._by_statement.lacks(record, self._now())
 
     def find_in_statement(
         self, record: Record, msgid: str

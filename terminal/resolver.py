@@ -53,6 +53,7 @@ _UNBELIEVABLE = ("unparsable", "identity-broken")
 
 #: By what it was found out.
 _BY_VISIT, _BY_STATEMENT = "5204+5203", "3202+5203"
+_ABSENT = "3202"
 _BY_ANOTHER = "refunded-by-another-message"
 
 
@@ -223,6 +224,12 @@ class Resolver:
         if self._settings.on_not_found != "reverse":
             return
         if record.sent and record.infno not in self._profile.reversible:
+            if self._is_absent(record):
+                why: dict[str, JsonValue] = {"why": "not-on-the-statement"}
+                record = self._journal.advance(record, State.REVERSING, why)
+                by: dict[str, JsonValue] = {RESOLVED_BY: _ABSENT}
+                self._cashier.conclude(record, State.REVERSED, by, None)
+                return
             # It cannot be taken back and is never sent again: a person asks the bureau.
             self._journal.advance(record, State.QUARANTINED, {"why": "not-reversible"})
             return
@@ -237,15 +244,17 @@ class Resolver:
                 record.person_id, record.insured_region, record.msgid, record.infno
             )
         except CentreRejectedError as error:
-            if record.sent:
+            if record.sent and not self._is_absent(record):
                 self._journal.advance(
                     record,
                     State.QUARANTINED,
                     {"why": "reversal-refused", "reason": reason_of(error)},
                 )
                 return
-            # Nothing was ever sent, so there is nothing the centre could reverse.
-            evidence = {RESOLVED_BY: "never-sent", "reason": reason_of(error)}
+            # Nothing was ever sent, or nothing of it ever arrived: there is nothing the
+            # centre could reverse.
+            by = _ABSENT if record.sent else "never-sent"
+            evidence = {RESOLVED_BY: by, "reason": reason_of(error)}
         self._cashier.conclude(record, State.REVERSED, evidence, None)
 
     def _find_cancellation(self, record: Record) -> None:
@@ -298,6 +307,14 @@ class Resolver:
         self._journal.advance(record, State.QUARANTINED, {"why": why})
         return True
 
+    def _is_absent(self, record: Record) -> bool:
+        """Ask the statements of its days, once they are over, for a settlement."""
+        try:
+            return self._cashier.was_never_booked(record)
+        except CentreRejectedError as error:
+            self._no_statement(record, error)
+            return False
+
     def _in_statement(
         self, record: Record, msgid: str
     ) -> tuple[CentreSettlement | None, bool]:
@@ -305,11 +322,15 @@ class Resolver:
         try:
             return self._cashier.find_in_statement(record, msgid)
         except CentreRejectedError as error:
-            log.info(
-                "resolve.no_statement",
-                extra={"settlement_id": record.settlement_id, "code": error.code},
-            )
+            self._no_statement(record, error)
             return None, False
+
+    @staticmethod
+    def _no_statement(record: Record, error: CentreRejectedError) -> None:
+        log.info(
+            "resolve.no_statement",
+            extra={"settlement_id": record.settlement_id, "code": error.code},
+        )
 
     def _cancelled(
         self,

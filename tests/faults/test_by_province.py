@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from config.provinces import load_province
+from settlement.centre.errors import CentreRejectedError
+from settlement.centre.gateway import Gateway
+from settlement.centre.port import Centre
 from settlement.claim import VisitKind
+from settlement.journal import Journal
+from settlement.journal_records import Record
 from settlement.lifecycle import State
 from settlement.reconcile import Booked, RefundCounting, groups
 from terminal.day import reconcile_day
@@ -133,6 +140,84 @@ def test_f38_two_refunds_alike_are_taken_over_one_each_in_hunan(there: OneDay):
     assert {record.state for record in records} == {State.CANCELLED}
     assert {str(r.facts["cancelled"]["msgid"]) for r in records} == msgids
     assert there.terminal.cashier.reconcile(there.world.clock.now.date()).balanced
+
+
+class RefusesReversals:
+    """A centre that answers 2601 with a refusal, as long as it is told to."""
+
+    def __init__(self, centre: Centre, reason: str) -> None:
+        self._centre, self.reason = centre, reason
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._centre, name)
+
+    def reverse(self, person_id: str, region: str, msgid: str, infno: str) -> None:
+        """Refuse, or pass it on."""
+        if self.reason:
+            raise CentreRejectedError(self.reason)
+        self._centre.reverse(person_id, region, msgid, infno)
+
+
+@contextmanager
+def refusing_day(
+    folder: Path, reason: str
+) -> Iterator[tuple[OneDay, RefusesReversals]]:
+    """Open a day in Hunan whose centre refuses 2601."""
+    made: list[RefusesReversals] = []
+
+    def refusing(gateway: Gateway, _journal: Journal) -> Centre:
+        made.append(RefusesReversals(gateway, reason))
+        return cast("Centre", made[-1])
+
+    with one_day(folder, province="hunan", centre=refusing) as day:
+        yield day, made[-1]
+
+
+def looked_at_again_tomorrow(day: OneDay) -> Record:
+    """Give back, the day after, what waits for a person."""
+    day.world.clock.pass_by(24 * 3600)
+    day.terminal.cashier.look_again(day.record().settlement_id, reason="对账明细已出")
+    for _ in range(3):
+        day.look()
+    return day.record()
+
+
+@pytest.mark.parametrize("kind", [VisitKind.OUTPATIENT, VisitKind.PHARMACY])
+def test_f05_what_never_came_and_cannot_be_reversed_is_confirmed_by_3202(
+    tmp_path: Path, kind: VisitKind
+):
+    """Today nobody knows; once its day is over and no row is of it, it is proven."""
+    with refusing_day(tmp_path, "未查询到原交易") as (day, _):
+        bill = day.bill(kind=kind)
+        day.settle(bill, Fate.REQUEST_LOST)
+        for _ in range(4):
+            day.look()
+        today = day.record()
+
+        tomorrow = looked_at_again_tomorrow(day)
+        again, told = day.settle(day.bill(kind=kind), key="new")
+
+    assert today.state is State.QUARANTINED
+    assert today.facts["quarantined"]["why"] == "reversal-refused"
+    assert tomorrow.state is State.REVERSED
+    assert tomorrow.facts["reversed"]["resolved_by"] == "3202"
+    assert (again, told["state"]) == (201, "settled")
+
+
+def test_f05_what_is_on_the_statement_is_never_called_absent(tmp_path: Path):
+    """Booked, and not reversed by the centre: a person has it, tomorrow as well."""
+    with refusing_day(tmp_path, "已清算，不能冲正") as (day, centre):
+        day.settle(day.bill(), Fate.ANSWER_LOST)
+        for _ in range(4):
+            day.look()
+
+        tomorrow = looked_at_again_tomorrow(day)
+        centre.reason = ""
+        day.terminal.cashier.look_again(tomorrow.settlement_id, reason="医保办已放开")
+        day.look()
+
+    assert tomorrow.state is State.QUARANTINED
+    assert tomorrow.facts["quarantined"]["why"] == "reversal-refused"
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from settlement.centre.gateway import Gateway
+from settlement.centre.port import Centre
 from settlement.claim import VisitKind
+from settlement.journal import Journal
 from settlement.journal_records import Record
 from settlement.money import Money
 from terminal.bill import Bill, BillLine
@@ -92,9 +95,14 @@ class OneDay:
 
 
 @contextmanager
-def one_day(folder: Path, *, province: str = REAL.province) -> Iterator[OneDay]:
+def one_day(
+    folder: Path,
+    *,
+    province: str = REAL.province,
+    centre: Callable[[Gateway, Journal], Centre] = REAL.centre,
+) -> Iterator[OneDay]:
     """Open a day somewhere; at its end every promise must hold."""
-    kinds = replace(REAL, province=province)
+    kinds = replace(REAL, province=province, centre=centre)
     day = OneDay(folder, World(1, folder, terminals=1, kinds=kinds))
     try:
         yield day
