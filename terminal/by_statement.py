@@ -15,31 +15,28 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from settlement.centre.port import Centre, CentreSettlement, StatementResult
-from settlement.claim import Insurance, VisitKind
+from settlement.claim import Insurance
 from settlement.facts import settlement_from_json
 from settlement.journal import Journal
 from settlement.journal_records import Record
 from settlement.lifecycle import State
-from settlement.nhsa import CLEARING_TYPE
 from terminal.day import GroupKey, only_at_centre_by_day
 
 #: Days within which a centre carries a message out that it has: over a midnight.
 CARRIED_OUT = 2
 #: So long after it was sent nobody carries a message out any more.
 PROVEN_AFTER = dt.timedelta(hours=12)
+#: From so many of the newest settlements it is learnt where such are cleared.
+_LEARNT_FROM = 2_000
 
 
 class ByStatement:
     """Asks a centre for a day's rows that this terminal does not know."""
 
-    def __init__(
-        self, centre: Centre, journal: Journal, timezone: dt.tzinfo, region: str
-    ) -> None:
-        """Take who is asked, what is known here, and where this terminal stands."""
+    def __init__(self, centre: Centre, journal: Journal, timezone: dt.tzinfo) -> None:
         self._centre = centre
         self._journal = journal
         self._timezone = timezone
-        self._region = region
 
     def negatives(
         self, record: Record, days: Iterable[dt.date]
@@ -70,6 +67,8 @@ class ByStatement:
         ):
             if not told.refund or told.visit_id not in {"", settled.visit_id}:
                 continue
+            if told.person_id not in {"", settled.person_id}:
+                continue
             if told.settlement_id:
                 found = self._read(record, settled, told.settlement_id)
                 if found is not None:
@@ -83,6 +82,9 @@ class ByStatement:
         They do when the day is over on which it was sent: a sign-in ends with its day,
         so a message that is not on them then is not carried out any more.
 
+        Asked are the groups in which the centre has booked such settlements of this
+        region before; where it has booked none, no statement proves anything.
+
         Raises:
             CentreError: the centre could not be asked, or refuses a statement.
         """
@@ -91,19 +93,34 @@ class ByStatement:
         days = self.since(sent, now, CARRIED_OUT)
         if len(days) < CARRIED_OUT or now - sent < PROVEN_AFTER:
             return False
-        kind = CLEARING_TYPE[VisitKind(record.kind)]
-        offices = {record.insured_region, self._region}
+        keys = self._groups_like(record)
+        if not keys:
+            return False
         for _, told in only_at_centre_by_day(
             journal=self._journal,
             centre=self._centre,
             dates=days,
             timezone=self._timezone,
-            always=[GroupKey(Insurance.RESIDENT, kind, one) for one in sorted(offices)],
+            always=keys,
         ):
             nameless = not told.msgid and told.person_id in {"", record.person_id}
             if told.msgid == record.msgid or nameless:
                 return False
         return True
+
+    def _groups_like(self, record: Record) -> list[GroupKey]:
+        """Learn from what was booked where the centre clears such a settlement.
+
+        Its 清算经办机构 is the centre's to name: a guessed one could hide the row.
+        """
+        booked = (
+            settlement_from_json(one.facts["settled"])
+            for one in self._journal.records(limit=_LEARNT_FROM)
+            if "settled" in one.facts
+            and (one.insured_region, one.kind) == (record.insured_region, record.kind)
+        )
+        keys = {(one.clearing_type, one.clearing_office) for one in booked}
+        return [GroupKey(Insurance.RESIDENT, *key) for key in sorted(keys)]
 
     def since(self, at: dt.datetime, until: dt.datetime, most: int) -> list[dt.date]:
         """List the days from *at* on, at most so many of them, none after *until*."""
@@ -144,8 +161,6 @@ class ByStatement:
 def _may_turn(told: StatementResult, settled: CentreSettlement) -> bool:
     """Say whether a row has exactly a settlement's amounts, turned around."""
     amounts = settled.amounts
-    if told.person_id not in {"", settled.person_id}:
-        return False
     return (told.total_fee, told.fund_total, told.account_pay) == (
         -amounts.total_fee,
         -amounts.fund_total,

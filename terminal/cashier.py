@@ -136,7 +136,7 @@ class Cashier:
             wake=wake,
         )
         self._now = now
-        self._by_statement = ByStatement(centre, journal, site.timezone, site.region)
+        self._by_statement = ByStatement(centre, journal, site.timezone)
         self._cancelling = self.cancelling_class(
             centre=centre,
             journal=journal,

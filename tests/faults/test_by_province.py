@@ -188,6 +188,7 @@ def test_f05_what_never_came_and_cannot_be_reversed_is_confirmed_by_3202(
 ):
     """Today nobody knows; once its day is over and no row is of it, it is proven."""
     with refusing_day(tmp_path, "未查询到原交易") as (day, _):
+        day.settle(day.bill("B-0", kind=kind))  # so it is known where such are cleared
         bill = day.bill(kind=kind)
         day.settle(bill, Fate.REQUEST_LOST)
         for _ in range(4):
@@ -204,9 +205,27 @@ def test_f05_what_never_came_and_cannot_be_reversed_is_confirmed_by_3202(
     assert (again, told["state"]) == (201, "settled")
 
 
+def test_f05_where_nothing_like_it_was_booked_no_statement_proves_anything(
+    tmp_path: Path,
+):
+    """Whose rows these are is the centre's to name: a guess could hide the row."""
+    with refusing_day(tmp_path, "未查询到原交易") as (day, centre):
+        day.settle(day.bill(), Fate.REQUEST_LOST)
+        for _ in range(4):
+            day.look()
+
+        tomorrow = looked_at_again_tomorrow(day)
+        centre.reason = ""
+        day.terminal.cashier.look_again(tomorrow.settlement_id, reason="医保办已放开")
+        day.look()
+
+    assert tomorrow.state is State.QUARANTINED
+
+
 def test_f05_what_is_on_the_statement_is_never_called_absent(tmp_path: Path):
     """Booked, and not reversed by the centre: a person has it, tomorrow as well."""
     with refusing_day(tmp_path, "已清算，不能冲正") as (day, centre):
+        day.settle(day.bill("B-0"))
         day.settle(day.bill(), Fate.ANSWER_LOST)
         for _ in range(4):
             day.look()
