@@ -305,8 +305,7 @@ class _Ours:
             one
             for one in self.by_visit.values()
             if one.settlement.person_id == result.person_id
-            and one.settlement.amounts.total_fee == _less(result.total_fee)
-            and one.settlement.amounts.fund_total == _less(result.fund_total)
+            and may_turn(result, one.settlement)
         ]
         return turned[0] if len(turned) == 1 else None
 
@@ -336,8 +335,14 @@ def _differences(
     return (Difference(Kind.TOTALS_ONLY, "", "", "", None, None, verdict.description),)
 
 
-def _less(amount: Money | None) -> Money | None:
-    return None if amount is None else -amount
+def may_turn(result: StatementResult, settled: CentreSettlement) -> bool:
+    """Say whether a row has exactly a settlement's amounts, turned around."""
+    amounts = settled.amounts
+    return (result.total_fee, result.fund_total, result.account_pay) == (
+        -amounts.total_fee,
+        -amounts.fund_total,
+        -amounts.account_pay,
+    )
 
 
 def _agreed(

@@ -14,13 +14,14 @@ import datetime as dt
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from settlement.centre.port import Centre, CentreSettlement, StatementResult
+from settlement.centre.port import Centre, CentreSettlement
 from settlement.claim import Insurance
 from settlement.facts import settlement_from_json
 from settlement.journal import Journal
 from settlement.journal_records import Record
 from settlement.lifecycle import State
-from terminal.day import GroupKey, only_at_centre_by_day
+from settlement.reconcile import may_turn
+from terminal.day import GroupKey, only_at_centre
 
 #: Days within which a centre carries a message out that it has: over a midnight.
 CARRIED_OUT = 2
@@ -58,7 +59,7 @@ class ByStatement:
         key = GroupKey(
             settled.insurance, settled.clearing_type, settled.clearing_office
         )
-        for day, told in only_at_centre_by_day(
+        for day, told in only_at_centre(
             journal=self._journal,
             centre=self._centre,
             dates=days,
@@ -70,10 +71,10 @@ class ByStatement:
             if told.person_id not in {"", settled.person_id}:
                 continue
             if told.settlement_id:
-                found = self._read(record, settled, told.settlement_id)
+                found = negative_under(self._centre, record, told.settlement_id)
                 if found is not None:
                     yield found
-            elif told.msgid and _may_turn(told, settled):
+            elif told.msgid and may_turn(told, settled):
                 yield self._unnumbered(settled, told.msgid, day)
 
     def lacks(self, record: Record, now: dt.datetime) -> bool:
@@ -96,7 +97,7 @@ class ByStatement:
         keys = self._groups_like(record)
         if not keys:
             return False
-        for _, told in only_at_centre_by_day(
+        for _, told in only_at_centre(
             journal=self._journal,
             centre=self._centre,
             dates=days,
@@ -130,18 +131,6 @@ class ByStatement:
         count = min(most, (last - first).days + 1)
         return [first + dt.timedelta(days=number) for number in range(count)]
 
-    def _read(
-        self, record: Record, settled: CentreSettlement, settlement_id: str
-    ) -> CentreSettlement | None:
-        """Read a row by its number; None if it takes another settlement back."""
-        found = self._centre.settlement(
-            record.person_id, record.insured_region, settled.visit_id, settlement_id
-        )
-        turned = found.amounts.total_fee == -settled.amounts.total_fee
-        if found.visit_id != settled.visit_id or not turned:
-            return None
-        return replace(found, cancels=settled.settlement_id)
-
     def _unnumbered(
         self, settled: CentreSettlement, msgid: str, day: dt.date
     ) -> CentreSettlement:
@@ -158,11 +147,19 @@ class ByStatement:
         )
 
 
-def _may_turn(told: StatementResult, settled: CentreSettlement) -> bool:
-    """Say whether a row has exactly a settlement's amounts, turned around."""
-    amounts = settled.amounts
-    return (told.total_fee, told.fund_total, told.account_pay) == (
-        -amounts.total_fee,
-        -amounts.fund_total,
-        -amounts.account_pay,
+def negative_under(
+    centre: Centre, record: Record, settlement_id: str
+) -> CentreSettlement | None:
+    """Read a row by its number (5203); None if it takes another settlement back.
+
+    Raises:
+        CentreError: the centre could not be asked, or knows no such number.
+    """
+    settled = settlement_from_json(record.facts["settled"])
+    found = centre.settlement(
+        record.person_id, record.insured_region, settled.visit_id, settlement_id
     )
+    turned = found.amounts.total_fee == -settled.amounts.total_fee
+    if found.visit_id != settled.visit_id or not turned:
+        return None
+    return replace(found, cancels=settled.settlement_id)

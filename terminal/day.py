@@ -115,8 +115,8 @@ def only_at_centre(
     dates: Iterable[dt.date],
     timezone: dt.tzinfo,
     always: Sequence[GroupKey],
-) -> Iterator[StatementResult]:
-    """List what the centre booked on some days and our book lacks, on whatever day.
+) -> Iterator[tuple[dt.date, StatementResult]]:
+    """List what the centre booked on some days and our book lacks, each with its day.
 
     Asked row by row (3202), whatever the totals say: 3201 asks about one insurance,
     and what is missing may be of another.
@@ -124,21 +124,6 @@ def only_at_centre(
     Raises:
         CentreError: the centre could not be asked; nothing is known then.
     """
-    for _, told in only_at_centre_by_day(
-        journal=journal, centre=centre, dates=dates, timezone=timezone, always=always
-    ):
-        yield told
-
-
-def only_at_centre_by_day(
-    *,
-    journal: Journal,
-    centre: Centre,
-    dates: Iterable[dt.date],
-    timezone: dt.tzinfo,
-    always: Sequence[GroupKey],
-) -> Iterator[tuple[dt.date, StatementResult]]:
-    """List the same with the day that each is of."""
     booked = _booked(journal)
     # A row may tell only its message; a negative record of ours may lack its number.
     known = {one.settlement.settlement_id for one in booked} - {""}

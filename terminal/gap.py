@@ -19,6 +19,7 @@ from settlement.journal_records import Record
 from settlement.journal_salvage import Whose, body_of
 from settlement.money import Money
 from settlement.msgids import is_of
+from terminal.by_statement import negative_under
 from terminal.day import GroupKey, only_at_centre
 from terminal.lost_intent import Clues
 
@@ -59,7 +60,7 @@ class Gap:
         self._rows: dict[str, StatementResult] = {}
         self.newest_second = ""  #: of our message numbers that the centre knows
         whose = asking.whose
-        for told in only_at_centre(
+        for _, told in only_at_centre(
             journal=journal,
             centre=centre,
             dates=days,
@@ -156,14 +157,9 @@ class Gap:
         for told in self._rows.values():
             if not (told.refund and told.visit_id == settled.visit_id):
                 continue
-            found = self._centre.settlement(
-                record.person_id,
-                record.insured_region,
-                told.visit_id,
-                told.settlement_id,
-            )
-            if found.amounts.total_fee == -settled.amounts.total_fee:
-                return replace(found, cancels=settled.settlement_id)
+            found = negative_under(self._centre, record, told.settlement_id)
+            if found is not None:
+                return found
         return None
 
 

@@ -377,6 +377,7 @@ def test_a_refund_without_ids_is_told_of_the_only_settlement_it_can_take_back(
         said(StatementVerdict.CENTRE_ONLY, "", msgid="X", refund=True),
         total_fee=amounts.total_fee,
         fund_total=amounts.fund_total,
+        account_pay=amounts.account_pay,
     )
 
     (difference,) = closed(ours, row).differences
